@@ -1,0 +1,200 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/servestat/servestat/analyze/query"
+)
+
+// agreementTolerance is how close our number and the tool's must be to be called
+// equal, relative, besides the rounding of the file.
+const agreementTolerance = 1e-6
+
+var statisticKey = regexp.MustCompile(`^(mean|median|std|p([0-9]+(?:\.[0-9]+)?))_(ttft|tpot|itl|e2el)_ms$`)
+
+// Agree sets every number of the tools' own summaries beside ours.
+func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
+	levels := d.percentileLevels()
+	rows, err := d.db.Recomputed(ctx, d.Selection, levels)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[string]query.Recomputed{}
+	for _, r := range rows {
+		ours[r.RunID+" "+r.Metric] = r
+	}
+	t := agreementTable{byKey: map[string]*Agreement{}}
+	for _, r := range d.Runs {
+		if r.Sum == nil || r.Sum.Completed == 0 || r.Bench != "serve" {
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
+			our, ok := r.recomputed(key, ours, levels)
+			if !ok {
+				continue
+			}
+			t.add(r, key, our)
+		}
+	}
+	return t.rows(), nil
+}
+
+// percentileLevels are the percentiles that any run's tool reported, and the
+// median, ascending.
+func (d *Data) percentileLevels() []float64 {
+	levels := map[float64]bool{50: true}
+	for _, r := range d.Runs {
+		for key := range r.Reported {
+			if m := statisticKey.FindStringSubmatch(key); m != nil && m[2] != "" {
+				if p, err := strconv.ParseFloat(m[2], 64); err == nil && p >= 0 && p <= 100 {
+					levels[p] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(levels))
+}
+
+// recomputed returns our value of a key of the tool's summary.
+func (r *Run) recomputed(key string, ours map[string]query.Recomputed, levels []float64) (float64, bool) {
+	s := r.Sum
+	switch key {
+	case "completed":
+		return float64(s.Completed + s.Suspect), true
+	case "total_input_tokens":
+		return float64(s.InputTokens.V), s.InputTokens.Valid
+	case "total_output_tokens":
+		return float64(s.OutputTokens.V), s.OutputTokens.Valid
+	case "request_throughput":
+		return s.RequestThroughput.V, s.RequestThroughput.Valid
+	case "output_throughput":
+		return s.OutputThroughput.V, s.OutputThroughput.Valid
+	case "total_token_throughput":
+		return s.TotalTokenThroughput.V, s.TotalTokenThroughput.Valid
+	}
+	m := statisticKey.FindStringSubmatch(key)
+	if m == nil {
+		return 0, false
+	}
+	v, ok := ours[r.RunID+" "+m[3]]
+	if !ok {
+		return 0, false
+	}
+	switch m[1] {
+	case "mean":
+		return v.Mean, true
+	case "std":
+		return v.Std, true
+	case "median":
+		m[2] = "50"
+	}
+	p, err := strconv.ParseFloat(m[2], 64)
+	i := slices.Index(levels, p)
+	if err != nil || i < 0 || i >= len(v.Percentiles) {
+		return 0, false
+	}
+	return v.Percentiles[i], true
+}
+
+// An agreementTable gathers comparisons by key.
+type agreementTable struct {
+	byKey map[string]*Agreement
+	order []string
+}
+
+func (t *agreementTable) add(r *Run, key string, our float64) {
+	theirs, rounding, ok := reportedNumber(string(r.Reported[key]))
+	if !ok {
+		return
+	}
+	a := t.byKey[key]
+	if a == nil {
+		a = &Agreement{Key: key}
+		t.byKey[key] = a
+		t.order = append(t.order, key)
+	}
+	a.Compared++
+	off := math.Abs(our-theirs) - rounding
+	if off <= agreementTolerance*math.Max(math.Abs(theirs), math.Abs(our)) {
+		a.Equal++
+		return
+	}
+	a.MaxDev = math.Max(a.MaxDev, math.Abs(our-theirs)/math.Abs(theirs))
+	a.Why = joinOnce(a.Why, r.whyDifferent(key))
+	a.Where = joinOnce(a.Where, r.SourceName)
+}
+
+// reportedNumber reads a number as the file has it, and half a unit of its last
+// digit: a value printed as 14.32 may have been 14.318. Shortest representations
+// of binary floats, which have 15 digits or more, were not rounded.
+func reportedNumber(raw string) (v, rounding float64, ok bool) {
+	v, err := strconv.ParseFloat(raw, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, 0, false
+	}
+	_, decimals, found := strings.Cut(raw, ".")
+	if !found || strings.ContainsAny(decimals, "eE") || len(strings.Trim(raw, "-0.")) >= 15 {
+		return v, 0, true
+	}
+	return v, 0.5 * math.Pow10(-len(decimals)), true
+}
+
+// whyDifferent explains why this run's tool and we may differ on key.
+func (r *Run) whyDifferent(key string) string {
+	usesEnd := strings.Contains(key, "tpot") || strings.Contains(key, "e2el")
+	switch {
+	case r.Suspect.V > 0:
+		return fmt.Sprintf("the tool counts %d requests that never got a chunk as 0 ms", r.Suspect.V)
+	case usesEnd && strings.Contains(r.Backend.V, "chat"):
+		return "chat streams: the tool's clock runs on to the final usage chunk, which carries no content"
+	case usesEnd && r.Dialect == "script-legacy":
+		return "before v0.7.0 the tool's clock ran on to the end of the stream ([DONE])"
+	}
+	return "no known reason: the file may have been edited, or another tool wrote it"
+}
+
+// joinOnce adds text to a list unless it is in it; a long list is cut.
+func joinOnce(list, text string) string {
+	const limit = 400
+	switch {
+	case list == "":
+		return text
+	case strings.Contains(list, text) || strings.HasSuffix(list, "…"):
+		return list
+	case len(list) > limit:
+		return list + "; …"
+	}
+	return list + "; " + text
+}
+
+// rows are the keys, counts first, then throughputs, then the statistics by
+// metric.
+func (t *agreementTable) rows() []Agreement {
+	slices.SortStableFunc(t.order, func(a, b string) int {
+		if c := keyRank(a) - keyRank(b); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	out := make([]Agreement, len(t.order))
+	for i, k := range t.order {
+		out[i] = *t.byKey[k]
+	}
+	return out
+}
+
+func keyRank(key string) int {
+	for i, part := range []string{"completed", "total_input_tokens", "total_output_tokens", "throughput", "ttft", "itl", "tpot", "e2el"} {
+		if strings.Contains(key, part) {
+			return i
+		}
+	}
+	return math.MaxInt32
+}

@@ -1,0 +1,44 @@
+package compare
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// known decodes one file of the known answers, which lie beside the checkout or
+// in it. They are required in CI; elsewhere a test without them is skipped.
+func known(t *testing.T, name string, into any) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	for _, shared := range []string{filepath.Join(root, "..", "shared"), filepath.Join(root, "shared")} {
+		text, err := os.ReadFile(filepath.Join(shared, "data", "known-answers", filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("known answers %s are missing: CI needs shared/data", name)
+	}
+	t.Skipf("known answers %s are missing: put shared/ beside the checkout to run this test", name)
+}
+
+// wantNear fails if got is not within the relative tolerance of want (absolute
+// below 1).
+func wantNear(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance*max(1, math.Abs(want))) {
+		t.Errorf("%s = %.15g, want %.15g", what, got, want)
+	}
+}

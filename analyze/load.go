@@ -1,0 +1,207 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas"
+)
+
+// Data are the runs of a selection with their summaries.
+type Data struct {
+	Selection string // SQL condition over runs; empty: all
+	Runs      []*Run
+	db        *query.DB
+}
+
+// A Run is a run as analysis sees it. Sum is nil for a run without per-request
+// times.
+type Run struct {
+	query.RunIdentity
+	Sum   *query.RunSummary
+	audit []auditFinding
+}
+
+// Load reads the runs of db that satisfy the SQL condition where. The Data
+// refers to db, which must stay open.
+func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
+	ids, err := db.RunIdentities(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := db.RunSummaries(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]*query.RunSummary{}
+	for i := range sums {
+		byID[sums[i].RunID] = &sums[i]
+	}
+	d := &Data{Selection: where, db: db}
+	for _, id := range ids {
+		r := &Run{RunIdentity: id, Sum: byID[id.RunID]}
+		r.audit = auditRun(r)
+		d.Runs = append(d.Runs, r)
+	}
+	return d, nil
+}
+
+// only returns the runs that keep says to, sharing them with d.
+func (d *Data) only(keep func(*Run) bool) *Data {
+	out := &Data{Selection: d.Selection, db: d.db}
+	for _, r := range d.Runs {
+		if keep(r) {
+			out.Runs = append(out.Runs, r)
+		}
+	}
+	return out
+}
+
+func (r *Run) group() Group {
+	return Group{Model: r.Model.V, Hardware: r.Hardware.V, Path: r.PathLabel.V}
+}
+
+// unknownVersion stands for a runtime version that was not recorded.
+const unknownVersion = "unknown"
+
+func (r *Run) version() string {
+	if !r.RuntimeVersion.Valid {
+		return unknownVersion
+	}
+	return r.RuntimeVersion.V
+}
+
+// closedLoop reports whether the run kept a number of requests in flight, rather
+// than offering them at a rate.
+func (r *Run) closedLoop() bool {
+	return r.MaxConcurrency.Valid && (!r.RequestRate.Valid || math.IsInf(r.RequestRate.V, 1))
+}
+
+// usable reports whether the run's times may enter curves and comparisons.
+func (r *Run) usable() bool {
+	return r.Sum != nil && r.Bench == "serve" && r.Sum.Completed > 0 && r.Sum.TTFTp50.Valid && !slices.ContainsFunc(r.audit, auditFinding.spoils)
+}
+
+// load names the run's load point.
+func (r *Run) load() string {
+	var parts []string
+	if r.MaxConcurrency.Valid {
+		parts = append(parts, fmt.Sprintf("c=%d", r.MaxConcurrency.V))
+	}
+	if r.RequestRate.Valid && !math.IsInf(r.RequestRate.V, 1) {
+		parts = append(parts, fmt.Sprintf("%g requests/s", r.RequestRate.V))
+	}
+	if len(parts) == 0 {
+		return "all at once"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// A measure is a number of a run that curves and comparisons use.
+type measure struct {
+	metric, statistic, name string
+	value                   func(*query.RunSummary) query.Number
+}
+
+// measures are those of a run, in order of presentation. Tails are shown and not
+// compared: a run seldom has the 368 requests that a p99 needs.
+var measures = []measure{
+	{"ttft", "p50", "TTFT p50", func(s *query.RunSummary) query.Number { return s.TTFTp50 }},
+	{"itl", "mean", "ITL mean", func(s *query.RunSummary) query.Number { return s.ITLMean }},
+	{"tpot", "mean", "TPOT mean", func(s *query.RunSummary) query.Number { return s.TPOTMean }},
+	{"e2el", "p50", "E2EL p50", func(s *query.RunSummary) query.Number { return s.E2ELp50 }},
+	{"output_throughput", "run", "output throughput", func(s *query.RunSummary) query.Number { return s.OutputThroughput }},
+}
+
+func (m measure) definition() schemas.Metric {
+	def, ok := schemas.MetricByID(m.metric)
+	if !ok {
+		panic("analyze: no metric " + m.metric)
+	}
+	return def
+}
+
+// of returns the measure of r, if r has it and it can stand in a ratio.
+func (m measure) of(r *Run) (float64, bool) {
+	v := m.value(r.Sum)
+	return v.V, v.Valid && v.V > 0
+}
+
+// totals counts what d holds.
+func (d *Data) totals() Totals {
+	var t Totals
+	starts := map[string]bool{}
+	for _, r := range d.Runs {
+		t.Runs++
+		if r.Detailed {
+			t.Detailed++
+		} else {
+			t.SummaryOnly++
+		}
+		if r.Simulated.V {
+			t.Simulated++
+		}
+		if r.ServerStart.Valid {
+			starts[r.ServerStart.V] = true
+		}
+		t.Requests += r.Requests.V
+		t.Failed += r.Failed.V
+		if r.Sum != nil {
+			t.Gaps += r.Sum.Gaps.V
+		}
+		if r.StartedAt.Valid {
+			day := r.StartedAt.Time.Format("2006-01-02")
+			if t.From == "" || day < t.From {
+				t.From = day
+			}
+			t.To = max(t.To, day)
+		}
+	}
+	t.ServerStarts = len(starts)
+	return t
+}
+
+// unknowns lists identity that a report leans on and that some runs lack.
+func (d *Data) unknowns() []Unknown {
+	var out []Unknown
+	for _, c := range []struct {
+		column string
+		known  func(*Run) bool
+		hint   string
+	}{
+		{"runtime_version", func(r *Run) bool { return r.RuntimeVersion.Valid }, "ingest with --label runtime_version=…, a servestat.yaml, or the server log beside the results"},
+		{"hardware", func(r *Run) bool { return r.Hardware.Valid }, "ingest with --label hardware=… or a servestat.yaml"},
+		{"server_start", func(r *Run) bool { return r.ServerStart.Valid }, "say which runs shared a server start (servestat.yaml: server_start); until then each repeat counts as a replicate"},
+	} {
+		n := 0
+		for _, r := range d.Runs {
+			if !c.known(r) {
+				n++
+			}
+		}
+		if n > 0 {
+			out = append(out, Unknown{Column: c.column, Runs: n, Of: len(d.Runs), Hint: c.hint})
+		}
+	}
+	return out
+}
+
+// lines lists the runs for an appendix.
+func (d *Data) lines() []RunLine {
+	out := make([]RunLine, 0, len(d.Runs))
+	for _, r := range d.Runs {
+		line := RunLine{
+			RunID: r.RunID, Source: r.SourceName, Version: r.version(), Model: r.Model.V, Load: r.load(),
+			Start: r.ServerStart.V, Provenance: r.Provenance["runtime_version"], Detailed: r.Detailed, Notes: r.Notes,
+		}
+		if r.StartedAt.Valid {
+			line.StartedAt = r.StartedAt.Time.Format("2006-01-02 15:04:05")
+		}
+		out = append(out, line)
+	}
+	return out
+}

@@ -1,0 +1,165 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+func open(t *testing.T) *DB {
+	t.Helper()
+	l, err := lake.CreateTemporary(filepath.Join(t.TempDir(), "a [strange] *lake?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func texts(t *testing.T, db *DB, statement string) []string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), statement)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestEmptyLakeHasEveryTableWithEveryColumn(t *testing.T) {
+	db := open(t)
+	for _, table := range schemas.Tables() {
+		got := texts(t, db, "SELECT column_name || ' ' || data_type FROM information_schema.columns WHERE table_name = '"+table.Name+"' ORDER BY ordinal_position")
+		var want []string
+		for _, c := range table.Columns {
+			want = append(want, c.Name+" "+c.Type.SQL())
+		}
+		if strings.Join(got, ", ") != strings.Join(want, ", ") {
+			t.Errorf("%s has %v\nwant %v", table.Name, got, want)
+		}
+	}
+	for _, view := range views {
+		if got := texts(t, db, "SELECT CAST(count(*) AS VARCHAR) FROM "+view); got[0] != "0" {
+			t.Errorf("%s of an empty lake has %s rows", view, got)
+		}
+	}
+}
+
+// What a statement may do is read the lake, and nothing else.
+func TestStatementsAreContained(t *testing.T) {
+	db := open(t)
+	secret := filepath.Join(t.TempDir(), "secret.csv")
+	if err := os.WriteFile(secret, []byte("a\n1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(t.TempDir(), "out.csv")
+	for _, statement := range []string{
+		"SELECT * FROM '" + secret + "'",
+		"SELECT * FROM read_csv('" + secret + "')",
+		"SELECT * FROM read_text('" + secret + "')",
+		"SELECT * FROM glob('/etc/*')",
+		"COPY runs TO '" + target + "'",
+		"ATTACH '" + target + "' AS x",
+		"INSTALL httpfs",
+		"LOAD httpfs",
+		"SET memory_limit = '100GB'",
+		"SET enable_external_access = true",
+		"CREATE TABLE x AS SELECT 1",
+		"CREATE MACRO m() AS 1",
+		"DROP VIEW runs",
+		"SELECT 1; COPY runs TO '" + target + "'",
+		"COPY runs TO '" + target + "'; SELECT 1",
+		"EXPORT DATABASE '" + target + "'",
+		"CALL pragma_version()",
+		"",
+		";",
+		"-- nothing",
+	} {
+		rows, err := db.Query(t.Context(), statement)
+		if err == nil {
+			rows.Close()
+			t.Errorf("%q was run", statement)
+		}
+	}
+	if _, err := os.Stat(target); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file was written: %v", err)
+	}
+	for _, statement := range []string{"SELECT 1", "select 1;", "WITH x AS (SELECT 1) FROM x", "EXPLAIN SELECT 1", "DESCRIBE runs", "SUMMARIZE runs", "SHOW TABLES", "-- why\nSELECT 1 -- so"} {
+		rows, err := db.Query(t.Context(), statement)
+		if err != nil {
+			t.Errorf("%q was refused: %v", statement, err)
+			continue
+		}
+		rows.Close()
+	}
+}
+
+func TestQueryCanBeCancelled(t *testing.T) {
+	db := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	rows, err := db.Query(ctx, "SELECT count(*) FROM range(100000000000)")
+	if err == nil {
+		rows.Close()
+		t.Error("the query came to an end")
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("cancelling took %v", took)
+	}
+	if got := texts(t, db, "SELECT 'alive'"); len(got) != 1 {
+		t.Error("the database is of no use afterwards")
+	}
+}
+
+func TestSelector(t *testing.T) {
+	for text, want := range map[string]string{
+		"runtime_version=0.20.0":    "CAST(runtime_version AS VARCHAR) = '0.20.0'",
+		"model=m , hardware = it's": "CAST(model AS VARCHAR) = 'm' AND CAST(hardware AS VARCHAR) = 'it''s'",
+		"team=serving":              `json_extract_string(labels, '$."team"') = 'serving'`,
+		`x"]') or true --=1`:        `json_extract_string(labels, '$."x\"]'') or true --"') = '1'`,
+	} {
+		got, err := Selector(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %s %v\nwant %s", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "0.20.0", "=x", "x=", "a=1,,b=2"} {
+		if _, err := Selector(bad); err == nil {
+			t.Errorf("%q passes for a selector", bad)
+		}
+	}
+	if got := Labels("model=m,team=serving"); len(got) != 1 || got[0] != "team" {
+		t.Errorf("labels are %v", got)
+	}
+}
+
+func TestRunPrefixTakesHexOnly(t *testing.T) {
+	if _, err := RunPrefix("3f2a"); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "3f2", "' or 1", "xyzw"} {
+		if _, err := RunPrefix(bad); err == nil {
+			t.Errorf("%q passes for a run id", bad)
+		}
+	}
+}

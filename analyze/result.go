@@ -1,0 +1,280 @@
+package analyze
+
+import "github.com/servestat/servestat/schemas"
+
+// An Estimate is a number with what qualifies it. Lo and Hi bound it at the
+// achieved level Confidence; where no interval can be given, HasInterval is
+// false and Notes say why.
+type Estimate struct {
+	Value       float64  `json:"value"`
+	Lo          float64  `json:"lo,omitempty"`
+	Hi          float64  `json:"hi,omitempty"`
+	HasInterval bool     `json:"has_interval"`
+	Confidence  float64  `json:"confidence,omitempty"`
+	N           int      `json:"n"` // replicates behind it
+	Notes       []string `json:"notes,omitempty"`
+}
+
+// A Result is what a report prints, whole: renderers read nothing else.
+type Result struct {
+	Kind        string       `json:"kind"` // weekly, compare, sweep, run
+	Title       string       `json:"title"`
+	Selection   string       `json:"selection,omitempty"` // the SQL condition over runs
+	Totals      Totals       `json:"totals"`
+	Comparisons []Comparison `json:"comparisons,omitempty"`
+	Sweeps      []Sweep      `json:"sweeps,omitempty"`
+	Findings    []Finding    `json:"findings,omitempty"`
+	Agreement   []Agreement  `json:"agreement,omitempty"`
+	Unknown     []Unknown    `json:"unknown,omitempty"`
+	Runs        []RunLine    `json:"runs,omitempty"`
+	Notes       []string     `json:"notes,omitempty"`
+}
+
+// Totals count what the result rests on.
+type Totals struct {
+	Runs         int    `json:"runs"`
+	Detailed     int    `json:"detailed"`      // runs with per-token times
+	SummaryOnly  int    `json:"summary_only"`  // runs that carry only their tool's summary: listed, never compared
+	Simulated    int    `json:"simulated"`     // runs made by a simulator
+	ServerStarts int    `json:"server_starts"` // distinct, where known
+	Requests     int64  `json:"requests"`
+	Failed       int64  `json:"failed"`
+	Gaps         int64  `json:"gaps"` // chunk gaps
+	From         string `json:"from,omitempty"`
+	To           string `json:"to,omitempty"` // first and last day, client wall clock
+}
+
+// A Group is what must be equal inside one sweep: one model on one piece of
+// hardware along one serving path. Empty means not recorded.
+type Group struct {
+	Model    string `json:"model"`
+	Hardware string `json:"hardware"`
+	Path     string `json:"path,omitempty"`
+}
+
+// A Sweep holds the curves of one group, a series per runtime version, oldest
+// version first.
+type Sweep struct {
+	Group    Group    `json:"group"`
+	Series   []Series `json:"series"`
+	Warnings []string `json:"warnings,omitempty"` // e.g. what varies inside the sweep though nobody grouped by it
+}
+
+// A Series is one runtime version's measurements along concurrency.
+type Series struct {
+	Version     string  `json:"version"` // runtime version; "unknown" where not recorded
+	Simulated   bool    `json:"simulated"`
+	Starts      int     `json:"starts"`       // replicates: distinct server starts, or runs where starts are unknown
+	StartsKnown bool    `json:"starts_known"` // starts were recorded
+	Points      []Point `json:"points"`       // one per run
+	Levels      []Level `json:"levels"`       // one per max concurrency
+	Fits        []Fit   `json:"fits,omitempty"`
+	Degradation *Ratio  `json:"degradation,omitempty"` // mean ITL at the highest level / at the lowest
+	ITL         []ECDF  `json:"-"`                     // distribution of chunk gaps, one per level drawn
+	// Objectives answer the service-level objectives that were asked about.
+	Objectives []Objective `json:"objectives,omitempty"`
+	Notes      []string    `json:"notes,omitempty"`
+}
+
+// An Objective is a service-level objective and the largest concurrency that met
+// it.
+type Objective struct {
+	Text string `json:"slo"` // as asked: ttft_p99<500ms,itl_p99<50ms
+	// Largest is the largest tested max concurrency at which every replicate met
+	// all terms, at it and at all levels below; 0 where not even the lowest did.
+	Largest int64 `json:"largest_max_concurrency"`
+	// Beyond is true where every tested level met it: the limit was not found.
+	Beyond   bool   `json:"beyond_tested_range"`
+	Sentence string `json:"sentence"`
+}
+
+// A Point is one run's summary.
+type Point struct {
+	RunID          string  `json:"run_id"`
+	Source         string  `json:"source"`
+	Start          string  `json:"server_start,omitempty"`
+	MaxConcurrency int64   `json:"max_concurrency"` // asked; 0: unlimited or unknown
+	Concurrency    float64 `json:"concurrency"`     // achieved
+	TTFTp50        float64 `json:"ttft_p50_s"`
+	TTFTp99        float64 `json:"ttft_p99_s"`
+	ITLMean        float64 `json:"itl_mean_s"`
+	ITLp50         float64 `json:"itl_p50_s"`
+	ITLp99         float64 `json:"itl_p99_s"`
+	TPOTMean       float64 `json:"tpot_mean_s"`
+	E2ELp50        float64 `json:"e2el_p50_s"`
+	Output         float64 `json:"output_tokens_per_s"`
+	RequestsPerS   float64 `json:"requests_per_s"`
+	Requests       int64   `json:"requests"`
+	Failed         int64   `json:"failed"`
+}
+
+// A Level summarises the runs of one load point: the geometric mean over
+// replicates with its t interval.
+type Level struct {
+	MaxConcurrency int64    `json:"max_concurrency"`
+	Runs           int      `json:"runs"`
+	Requests       int64    `json:"requests"`
+	Failed         int64    `json:"failed"`
+	Concurrency    Estimate `json:"concurrency"`
+	TTFTp50        Estimate `json:"ttft_p50_s"`
+	TTFTp99        Estimate `json:"ttft_p99_s"`
+	ITLMean        Estimate `json:"itl_mean_s"`
+	ITLp99         Estimate `json:"itl_p99_s"`
+	TPOTMean       Estimate `json:"tpot_mean_s"`
+	E2ELp50        Estimate `json:"e2el_p50_s"`
+	Output         Estimate `json:"output_tokens_per_s"`
+	Notes          []string `json:"notes,omitempty"` // e.g. "asked 32, achieved 19.2"
+}
+
+// A Fit is a model fitted to the points of a series, or the reason why none was.
+type Fit struct {
+	Metric   string      `json:"metric"` // itl, output_throughput
+	Model    string      `json:"model"`  // "affine", "usl"
+	Formula  string      `json:"formula"`
+	Params   []Param     `json:"params,omitempty"`
+	Derived  []Param     `json:"derived,omitempty"` // knee, peak, …
+	Band     []BandPoint `json:"-"`
+	Warnings []string    `json:"warnings,omitempty"`
+	Refused  string      `json:"refused,omitempty"` // why there is no fit
+}
+
+// A Param is a named quantity of a fit.
+type Param struct {
+	Name    string   `json:"name"`
+	Meaning string   `json:"meaning"`
+	Unit    string   `json:"unit"`
+	Value   Estimate `json:"estimate"`
+	// Text replaces the value where there is none, e.g. "no downturn within the tested range".
+	Text string `json:"text,omitempty"`
+}
+
+// A BandPoint is a fitted value with its confidence band, at concurrency X.
+type BandPoint struct{ X, Y, Lo, Hi float64 }
+
+// A Ratio is a quotient of two measurements that names both.
+type Ratio struct {
+	Metric      string   `json:"metric"`
+	Numerator   Estimate `json:"numerator"`
+	Denominator Estimate `json:"denominator"`
+	FromLevel   int64    `json:"from_max_concurrency"`
+	ToLevel     int64    `json:"to_max_concurrency"`
+	Value       Estimate `json:"ratio"`
+}
+
+// An ECDF is an empirical distribution: share P[i] of the values is at most
+// X[i], in seconds.
+type ECDF struct {
+	MaxConcurrency int64
+	N              int64
+	X, P           []float64
+}
+
+// A Verdict is the answer of a comparison.
+type Verdict string
+
+// The verdicts.
+const (
+	Regressed    Verdict = "regressed"
+	NotRegressed Verdict = "not regressed"
+	Improved     Verdict = "improved"
+	Inconclusive Verdict = "inconclusive"
+	// NotComparable: the arms differ in more than the factor under test, or one
+	// of them cannot be trusted. No statistics were done.
+	NotComparable Verdict = "not comparable"
+)
+
+// An Arm is one side of a comparison.
+type Arm struct {
+	Label       string `json:"label"` // e.g. runtime_version=0.19.0
+	Runs        int    `json:"runs"`
+	Starts      int    `json:"starts"`
+	StartsKnown bool   `json:"starts_known"`
+	Simulated   bool   `json:"simulated"`
+}
+
+// A Comparison is a baseline against a candidate within one group.
+type Comparison struct {
+	Group     Group        `json:"group"`
+	Baseline  Arm          `json:"baseline"`
+	Candidate Arm          `json:"candidate"`
+	Verdict   Verdict      `json:"verdict"` // over the family of metrics
+	Sentence  string       `json:"sentence"`
+	Levels    []int64      `json:"max_concurrencies"` // levels both arms ran
+	Metrics   []MetricDiff `json:"metrics,omitempty"`
+	Refusals  []string     `json:"refusals,omitempty"`
+	Warnings  []string     `json:"warnings,omitempty"`
+	Method    string       `json:"method"`
+}
+
+// A MetricDiff compares one metric over the whole curve: the mean over levels of
+// log values, one number a replicate.
+type MetricDiff struct {
+	Metric     string         `json:"metric"` // schemas.Metric.ID
+	Statistic  string         `json:"statistic"`
+	Name       string         `json:"name"` // "TTFT p50"
+	Unit       string         `json:"unit"`
+	Better     schemas.Better `json:"better"`
+	Baseline   Estimate       `json:"baseline"`
+	Candidate  Estimate       `json:"candidate"`
+	Ratio      Estimate       `json:"ratio"` // candidate / baseline, Hodges-Lehmann
+	P          float64        `json:"p"`
+	PAdjusted  float64        `json:"p_adjusted"`
+	Verdict    Verdict        `json:"verdict"`
+	Detectable float64        `json:"smallest_detectable_effect"` // relative; 0 where unknown
+	RunsNeeded int            `json:"runs_needed,omitempty"`      // per arm, to settle an inconclusive verdict
+	Method     string         `json:"method"`
+	Cells      []CellDiff     `json:"cells,omitempty"`
+	Notes      []string       `json:"notes,omitempty"`
+}
+
+// A CellDiff is the same comparison at one level: where along the curve. Its
+// interval is not adjusted for the number of cells, and it carries no verdict.
+type CellDiff struct {
+	MaxConcurrency int64    `json:"max_concurrency"`
+	Baseline       Estimate `json:"baseline"`
+	Candidate      Estimate `json:"candidate"`
+	Ratio          Estimate `json:"ratio"`
+}
+
+// A Finding is a truth check with its outcome.
+type Finding struct {
+	Check   string   `json:"check"`   // T1, T2, …
+	Verdict string   `json:"verdict"` // WARN, FAIL
+	Subject string   `json:"subject"` // which load point or run, in words
+	Message string   `json:"message"` // what was found, with the formula's values
+	Do      string   `json:"do"`      // what to do about it
+	RunIDs  []string `json:"run_ids"`
+}
+
+// An Agreement says how one number of the tools' own summaries compares with
+// ours, over all runs.
+type Agreement struct {
+	Key      string  `json:"key"` // e.g. mean_ttft_ms
+	Compared int     `json:"compared"`
+	Equal    int     `json:"equal"` // within 1e-6, the file's rounding apart
+	MaxDev   float64 `json:"max_relative_deviation"`
+	Why      string  `json:"why,omitempty"` // why some differ
+	Where    string  `json:"where,omitempty"`
+}
+
+// An Unknown is an identity value that some runs lack.
+type Unknown struct {
+	Column string `json:"column"`
+	Runs   int    `json:"runs"`
+	Of     int    `json:"of"`
+	Hint   string `json:"hint"`
+}
+
+// A RunLine is one line of the appendix.
+type RunLine struct {
+	RunID      string   `json:"run_id"`
+	Source     string   `json:"source"`
+	Version    string   `json:"runtime_version"`
+	Model      string   `json:"model"`
+	Load       string   `json:"load"` // "c=32", "5 requests/s"
+	Start      string   `json:"server_start,omitempty"`
+	StartedAt  string   `json:"started_at,omitempty"`
+	Provenance string   `json:"provenance,omitempty"` // where runtime_version came from
+	Detailed   bool     `json:"detailed"`
+	Notes      []string `json:"notes,omitempty"` // what the reader of the file noticed
+}
