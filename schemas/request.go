@@ -25,11 +25,12 @@ type Request struct {
 	OutputTokens Opt[int64] // as the server counted them, where it said so
 	Chunks       Opt[int64] // content chunks received, the first included
 	Status       Status
-	ErrorClass   Opt[string] // timeout, connection, http, no_chunk, other
+	ErrorClass   Opt[string] // timeout, connection, http, no_chunk, bad_record, other
 	Error        Opt[string] // first line of the producer's message, capped
 	FinishReason Opt[string]
 	// E2ELMethod says how exact E2EL is: "exact", or "lower_bound" where the
-	// producer's clock ran on after the last content chunk.
+	// producer's clock ran on after the last content chunk, or the request failed
+	// on the way.
 	E2ELMethod Opt[string]
 }
 

@@ -45,7 +45,7 @@ var RunsTable = newTable(
 	field[Run]{Column{31, "seed", Int64, "", "seed of the prompts", false}, func(r *Run) any { return r.Seed.any() }},
 	field[Run]{Column{32, "simulated", Bool, "", "the log was made by a simulator, not by a server", false}, func(r *Run) any { return r.Simulated.any() }},
 	field[Run]{Column{33, "requests", Int64, "requests", "requests in the log", false}, func(r *Run) any { return r.Requests.any() }},
-	field[Run]{Column{34, "completed", Int64, "requests", "requests that completed", false}, func(r *Run) any { return r.Completed.any() }},
+	field[Run]{Column{34, "completed", Int64, "requests", "requests that completed; suspect ones are not among them", false}, func(r *Run) any { return r.Completed.any() }},
 	field[Run]{Column{35, "failed", Int64, "requests", "requests that failed", false}, func(r *Run) any { return r.Failed.any() }},
 	field[Run]{Column{36, "suspect", Int64, "requests", "requests that the tool counts as completed though no chunk ever came", false}, func(r *Run) any { return r.Suspect.any() }},
 	field[Run]{Column{37, "input_tokens", Int64, "tokens", "input tokens of completed requests", false}, func(r *Run) any { return r.InputTokens.any() }},
@@ -75,10 +75,10 @@ var RequestsTable = newTable(
 	field[RequestRow]{Column{7, "output_tokens", Int64, "tokens", "tokens produced, as the server counted them where it said so", false}, func(r *RequestRow) any { return r.OutputTokens.any() }},
 	field[RequestRow]{Column{8, "chunks", Int64, "chunks", "content chunks received, the first included", false}, func(r *RequestRow) any { return r.Chunks.any() }},
 	field[RequestRow]{Column{9, "status", String, "", "ok, failed, or suspect (counted as completed though no chunk came)", true}, func(r *RequestRow) any { return string(r.Status) }},
-	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, other", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
+	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, bad_record (its numbers cannot be), other", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
 	field[RequestRow]{Column{11, "error", String, "", "first line of the tool's error message, at most 500 bytes", false}, func(r *RequestRow) any { return r.Error.any() }},
 	field[RequestRow]{Column{12, "finish_reason", String, "", "why generation ended, where the log says so", false}, func(r *RequestRow) any { return r.FinishReason.any() }},
-	field[RequestRow]{Column{13, "e2el_method", String, "", "exact, or lower_bound where the last chunk carried no content", false}, func(r *RequestRow) any { return r.E2ELMethod.any() }},
+	field[RequestRow]{Column{13, "e2el_method", String, "", "exact, or lower_bound where the last chunk carried no content or the request failed on the way", false}, func(r *RequestRow) any { return r.E2ELMethod.any() }},
 )
 
 // A RequestRow is a request with the run it belongs to.

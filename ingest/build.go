@@ -1,0 +1,267 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/servestat/servestat/ingest/columnar"
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+// A runBuilder turns the records of one run after the other into blocks. Gaps go
+// to the tokens block as they come; requests are kept until the run closes, at
+// about a hundred bytes each.
+type runBuilder struct {
+	in     *Ingester
+	upload string
+	// again reads the upload's records a second time, for the rare run that
+	// needs it.
+	again func() (io.ReadCloser, recordReader, error)
+
+	index    int // of the run in the upload
+	tokens   *columnar.TokensWriter
+	blob     *lake.Blob
+	itl      *schemas.Cell
+	withGaps map[int]bool // requests that had gaps: few are failed, and all must be known
+	requests []*schemas.Request
+}
+
+func newRunBuilder(in *Ingester, upload string, again func() (io.ReadCloser, recordReader, error)) *runBuilder {
+	return &runBuilder{in: in, upload: upload, again: again}
+}
+
+func (b *runBuilder) runID() string { return schemas.NewRunID(b.upload, b.index) }
+
+// discard forgets the run in progress.
+func (b *runBuilder) discard() {
+	if b.blob != nil {
+		b.blob.Discard()
+	}
+	b.tokens, b.blob, b.itl, b.withGaps, b.requests = nil, nil, nil, nil, nil
+}
+
+// at moves on to the run that a record belongs to. What an unusable run left
+// behind is forgotten.
+func (b *runBuilder) at(p schemas.Pos) {
+	if p.Run != b.index {
+		b.discard()
+		b.index = p.Run
+	}
+}
+
+func (b *runBuilder) add(rec schemas.Record) error {
+	b.at(rec.Pos())
+	switch rec := rec.(type) {
+	case *schemas.Gaps:
+		return b.addGaps(rec)
+	case *schemas.Request:
+		r := *rec
+		b.requests = append(b.requests, &r)
+	}
+	return nil
+}
+
+func (b *runBuilder) addGaps(g *schemas.Gaps) error {
+	if b.tokens == nil {
+		if err := b.openTokens(); err != nil {
+			return err
+		}
+	}
+	b.withGaps[g.Request] = true
+	for _, ns := range g.Nanos {
+		b.itl.Add(ns)
+	}
+	return b.tokens.Append(g)
+}
+
+func (b *runBuilder) openTokens() error {
+	var err error
+	if b.blob, err = b.in.session.Create(); err != nil {
+		return err
+	}
+	b.itl, b.withGaps = schemas.NewCell(b.runID(), "itl"), map[int]bool{}
+	b.tokens, err = columnar.NewTokensWriter(b.blob, b.runID())
+	return err
+}
+
+// publish closes the run: identity, blocks, then the manifest.
+func (b *runBuilder) publish(run *schemas.Run, id *Identity, rep *Report) error {
+	b.at(run.At)
+	defer b.discard()
+	run.ID = b.runID()
+	own := id.clone()
+	own.addMetadata(run.Extra)
+	own.fillAll()
+	used := own.apply(run)
+	itl, err := b.completedITL()
+	if err != nil {
+		return err
+	}
+	blocks, entry, err := b.publishBlocks(run, itl)
+	if err != nil {
+		return err
+	}
+	m, err := b.in.commit(run, used, blocks, rep)
+	if err != nil {
+		return err
+	}
+	entry.Manifest = m.Name()
+	rep.Runs = append(rep.Runs, entry)
+	return nil
+}
+
+func (b *runBuilder) publishBlocks(run *schemas.Run, itl *schemas.Cell) (blocks []lake.Block, entry lake.RunEntry, err error) {
+	entry = lake.RunEntry{RunID: run.ID, Requests: int64(len(b.requests))}
+	day := "unknown"
+	if start := run.StartedAt(); start.OK {
+		day = start.V.Format("2006-01-02")
+	}
+	if b.tokens != nil {
+		if entry.Gaps, err = b.tokens.Close(); err != nil {
+			return nil, entry, err
+		}
+		if blocks, err = appendBlock(blocks, b.blob, schemas.TokensTable.Name, day, entry.Gaps); err != nil {
+			return nil, entry, err
+		}
+	}
+	if len(b.requests) > 0 {
+		if blocks, err = publishTable(b.in.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, b.requests)); err != nil {
+			return nil, entry, err
+		}
+		if blocks, err = publishTable(b.in.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, b.requests, itl))); err != nil {
+			return nil, entry, err
+		}
+	}
+	blocks, err = publishTable(b.in.session, blocks, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
+	return blocks, entry, err
+}
+
+func requestRows(runID string, requests []*schemas.Request) iter.Seq[*schemas.RequestRow] {
+	return func(yield func(*schemas.RequestRow) bool) {
+		for _, r := range requests {
+			if !yield(&schemas.RequestRow{RunID: runID, Request: r}) {
+				return
+			}
+		}
+	}
+}
+
+func publishTable[T any](s *lake.Session, blocks []lake.Block, t *schemas.Table[T], day string, rows iter.Seq[*T]) ([]lake.Block, error) {
+	blob, err := s.Create()
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Discard()
+	n, err := columnar.WriteTable(blob, t, rows)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	return appendBlock(blocks, blob, t.Name, day, n)
+}
+
+func appendBlock(blocks []lake.Block, blob *lake.Blob, table, day string, rows int64) ([]lake.Block, error) {
+	sha := blob.SHA256()
+	b := lake.Block{Table: table, Name: lake.BlockName(table, day, sha), SHA256: sha, Bytes: blob.Size(), Rows: rows}
+	if _, err := blob.Publish(b.Name); err != nil {
+		return nil, err
+	}
+	return append(blocks, b), nil
+}
+
+// cells returns the distributions of a run's completed requests.
+func cells(runID string, requests []*schemas.Request, itl *schemas.Cell) []*schemas.Cell {
+	ttft, tpot, e2el := schemas.NewCell(runID, "ttft"), schemas.NewCell(runID, "tpot"), schemas.NewCell(runID, "e2el")
+	for _, r := range requests {
+		if r.Status != schemas.StatusOK {
+			continue
+		}
+		if r.TTFT.OK {
+			ttft.Add(r.TTFT.V)
+		}
+		if v := r.TPOT(); v.OK {
+			tpot.Add(int64(v.V + 0.5))
+		}
+		if r.E2EL.OK {
+			e2el.Add(r.E2EL.V)
+		}
+	}
+	var out []*schemas.Cell
+	for _, c := range []*schemas.Cell{ttft, itl, tpot, e2el} {
+		if c != nil && c.Count > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// completedITL returns the distribution of gaps over completed requests. Gaps
+// are counted as they stream past, before it is known which requests failed; in
+// the rare run where a failed one left gaps, they are counted again without it.
+func (b *runBuilder) completedITL() (*schemas.Cell, error) {
+	drop := map[int]bool{}
+	for _, r := range b.requests {
+		if r.Status != schemas.StatusOK && b.withGaps[r.Index] {
+			drop[r.Index] = true
+		}
+	}
+	if len(drop) == 0 {
+		return b.itl, nil
+	}
+	file, records, err := b.again()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	itl := schemas.NewCell(b.runID(), "itl")
+	for records.Scan() {
+		g, ok := records.Record().(*schemas.Gaps)
+		if !ok || g.At.Run != b.index || drop[g.Request] {
+			continue
+		}
+		for _, ns := range g.Nanos {
+			itl.Add(ns)
+		}
+	}
+	return itl, records.Err()
+}
+
+// identityDigest names a run's identity in its manifest.
+func identityDigest(run *schemas.Run, used map[string]string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q\n", run.SourceName, run.ParserVersion, run.Notes)
+	for _, k := range sortedKeys(used) {
+		fmt.Fprintf(h, "%q %q %q\n", k, used[k], run.Provenance[k])
+	}
+	for _, k := range sortedKeys(run.EngineArgs) {
+		fmt.Fprintf(h, "arg %q %q\n", k, run.EngineArgs[k])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// A digest is a SHA-256 that also counts, and keeps the first bytes.
+type digest struct {
+	hash.Hash
+	size int64
+	head []byte
+}
+
+func newDigest(head int) *digest { return &digest{Hash: sha256.New(), head: make([]byte, 0, head)} }
+
+func (d *digest) Write(p []byte) (int, error) {
+	if room := cap(d.head) - len(d.head); room > 0 {
+		d.head = append(d.head, p[:min(room, len(p))]...)
+	}
+	d.size += int64(len(p))
+	return d.Hash.Write(p)
+}
+
+func (d *digest) hex() string { return hex.EncodeToString(d.Sum(nil)) }

@@ -1,0 +1,197 @@
+package ingest
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// An Upload is one file offered to the lake.
+type Upload struct {
+	// Name is how the user knows the file. It does not depend on where the
+	// command runs: the path as it was given, or below the folder that was given.
+	Name string
+	// Path is where the file lies, for looking around it. Empty for a stream.
+	Path string
+	Size int64 // bytes as stored; 0 where unknown
+	// Open opens the upload, compressed as it may be.
+	Open func() (io.ReadCloser, error)
+}
+
+// Skipped is a file in a folder that is no upload.
+type Skipped struct {
+	Name string
+	Why  string
+}
+
+// Find lists the uploads that paths name: files, folders (walked whole, in
+// lexical order), globs, and - for stdin. In a folder, only what looks like a
+// result counts; the rest comes back as skipped. A file named outright is
+// always an upload, so that a refusal is said and kept.
+func Find(paths []string, stdin io.Reader) ([]Upload, []Skipped, error) {
+	var f finder
+	for _, p := range paths {
+		if err := f.add(p, stdin); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f.uploads, f.skipped, nil
+}
+
+type finder struct {
+	uploads []Upload
+	skipped []Skipped
+}
+
+func (f *finder) add(p string, stdin io.Reader) error {
+	if p == "-" {
+		f.uploads = append(f.uploads, Upload{Name: "stdin", Open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
+		return nil
+	}
+	info, err := os.Stat(p)
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(p, "*?[") {
+		return f.addGlob(p, stdin)
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return f.addFolder(p)
+	}
+	f.uploads = append(f.uploads, fileUpload(p, shownName(p), info.Size()))
+	return nil
+}
+
+func (f *finder) addGlob(pattern string, stdin io.Reader) error {
+	matches, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("%s: %w", pattern, err)
+	}
+	if len(matches) == 0 {
+		return fmt.Errorf("%s: no file matches", pattern)
+	}
+	for _, m := range matches {
+		if err := f.add(m, stdin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *finder) addFolder(root string) error {
+	shown := shownName(root)
+	root, err := filepath.EvalSymlinks(root) // WalkDir would stop at a link
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if p != root && strings.HasPrefix(d.Name(), ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() {
+			return skipLake(p)
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		return f.addFound(p, filepath.ToSlash(filepath.Join(shown, rel)))
+	})
+}
+
+// skipLake keeps a lake inside the walked folder from being taken for input.
+func skipLake(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "lake.json")); err == nil {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// addFound takes a file met in a folder for what its content says it is.
+func (f *finder) addFound(p, name string) error {
+	info, err := os.Stat(p)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || filepath.Base(p) == SidecarName {
+		return nil
+	}
+	head, err := readHead(p)
+	if err != nil {
+		f.skipped = append(f.skipped, Skipped{name, err.Error()})
+		return nil
+	}
+	if _, ok := detect(head); ok {
+		f.uploads = append(f.uploads, fileUpload(p, name, info.Size()))
+		return nil
+	}
+	why := "no benchmark result that servestat knows"
+	if isServerLog(head) {
+		why = "a server log: read for the runs beside it"
+	}
+	f.skipped = append(f.skipped, Skipped{name, why})
+	return nil
+}
+
+func fileUpload(p, name string, size int64) Upload {
+	return Upload{Name: name, Path: p, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(p) }}
+}
+
+// shownName is the path as given, unless it says where on this machine we are.
+func shownName(p string) string {
+	clean := filepath.Clean(p)
+	if filepath.IsLocal(clean) && clean != "." {
+		return filepath.ToSlash(clean)
+	}
+	abs, err := filepath.Abs(clean)
+	if err != nil {
+		return filepath.Base(clean)
+	}
+	return filepath.Base(abs)
+}
+
+const headSize = 64 << 10
+
+// readHead returns the first bytes of a file, decompressed.
+func readHead(p string) ([]byte, error) {
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := decompress(f)
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// decompress returns r's content, unpacked where it is gzip.
+func decompress(r io.Reader) (io.Reader, error) {
+	br := bufio.NewReaderSize(r, headSize)
+	magic, err := br.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
+		return br, nil
+	}
+	return gzip.NewReader(br)
+}

@@ -1,0 +1,372 @@
+package ingest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+// Options say how uploads are taken in.
+type Options struct {
+	Labels      map[string]string // --label key=value
+	PathPattern string            // from the configuration: {runtime_version}/c{max_concurrency}/…
+	// Relabel lets this identity replace the one under which a run is known.
+	Relabel bool
+	// Progress is told of every piece of an upload that has been read, in bytes
+	// as stored. It may be nil.
+	Progress func(bytes int64)
+}
+
+// An Ingester takes uploads into a lake, one after the other.
+type Ingester struct {
+	lake     *lake.Lake
+	session  *lake.Session
+	opts     Options
+	path     *pathPattern
+	around   *surroundings
+	byDigest map[string][]*lake.Manifest
+}
+
+// New returns an Ingester into l. Close it.
+func New(l *lake.Lake, opts Options) (*Ingester, error) {
+	for k, v := range opts.Labels {
+		if err := CheckLabel(k, v); err != nil {
+			return nil, err
+		}
+	}
+	in := &Ingester{lake: l, opts: opts, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}}
+	if opts.PathPattern != "" {
+		var err error
+		if in.path, err = compilePath(opts.PathPattern); err != nil {
+			return nil, err
+		}
+	}
+	ms, err := l.Manifests()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ms {
+		in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], m)
+	}
+	if in.session, err = l.Begin(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// Close gives up what was not published.
+func (in *Ingester) Close() error { return in.session.Close() }
+
+// A Report says what became of an upload.
+type Report struct {
+	*lake.Receipt
+	Known    bool     // the lake had the upload already: nothing was done
+	Warnings []string // what the user should know about the runs
+}
+
+// Ingest takes one upload into the lake. A bad upload is no error: its receipt
+// says that it was quarantined, and why. The error is for what stops everything:
+// a full disk, a cancelled context.
+func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
+	raw, err := in.keep(ctx, up)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Discard()
+	id, problem := in.identify(up)
+	f, known := detect(raw.head)
+	switch {
+	case raw.damage != nil:
+		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
+	case problem == nil && !known:
+		problem = errors.New("not a format that servestat knows: want a result of vllm bench serve --save-result")
+	}
+	receipt := &lake.Receipt{
+		UploadSHA256: raw.sha256, SourceName: up.Name, Format: f.name, ParserVersion: f.parserVersion,
+		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem)),
+	}
+	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
+		return &Report{Receipt: old, Known: true}, err
+	}
+	if _, err := raw.Publish(receipt.Raw); err != nil {
+		return nil, err
+	}
+	rep := &Report{Receipt: receipt}
+	if problem != nil {
+		receipt.Quarantined = problem.Error()
+		return rep, in.session.PutReceipt(receipt)
+	}
+	if err := in.readRuns(ctx, raw, f, id, rep); err != nil {
+		return nil, err
+	}
+	return rep, in.session.PutReceipt(receipt)
+}
+
+// identify collects the identity that the runs of an upload share. A faulty
+// side-car is the upload's problem, and not the end of the others.
+func (in *Ingester) identify(up Upload) (*Identity, error) {
+	id := NewIdentity()
+	for k, v := range in.opts.Labels {
+		id.Set(k, v, FromLabel)
+	}
+	if in.path != nil {
+		in.path.identify(id, up.Name)
+	}
+	if up.Path == "" {
+		return id, nil
+	}
+	return id, in.around.identify(id, up.Path)
+}
+
+// A rawUpload is an upload on its way into raw/: compressed, digested.
+type rawUpload struct {
+	*lake.Blob
+	sha256 string // of the decompressed bytes
+	size   int64
+	head   []byte
+	damage error // why the rest could not be decompressed
+}
+
+// keep copies the upload into the session, compressed, and digests it on the
+// way. Nothing of it is read a second time from where it came from, so that a
+// file that changes meanwhile, or a stream, gives one consistent upload.
+func (in *Ingester) keep(ctx context.Context, up Upload) (*rawUpload, error) {
+	src, err := up.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	blob, err := in.session.Create()
+	if err != nil {
+		return nil, err
+	}
+	raw := &rawUpload{Blob: blob}
+	if err := raw.fill(&countingReader{ctx: ctx, r: src, progress: in.opts.Progress}); err != nil {
+		blob.Discard()
+		return nil, fmt.Errorf("%s: %w", up.Name, err)
+	}
+	return raw, nil
+}
+
+func (raw *rawUpload) fill(src *countingReader) error {
+	z, err := zstd.NewWriter(raw.Blob, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	sum := newDigest(headSize)
+	r, damage := decompress(src)
+	if damage == nil {
+		_, damage = io.CopyBuffer(io.MultiWriter(z, sum), onlyReader{r}, make([]byte, 256<<10))
+	}
+	// A fault of the disk or a cancelled context ends everything; damaged
+	// compression is the upload's own fault, and what could be read is kept.
+	if src.err != nil {
+		return src.err
+	}
+	raw.damage = damage
+	raw.sha256, raw.size, raw.head = sum.hex(), sum.size, sum.head
+	return z.Close()
+}
+
+// readRuns runs the producer's reader over the kept upload and publishes each
+// run that it closes.
+func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *Identity, rep *Report) error {
+	src := func() (io.ReadCloser, error) { return openRaw(ctx, raw.Path()) }
+	file, err := src()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	records := f.open(file, rep.SourceName)
+	b := newRunBuilder(in, rep.UploadSHA256, func() (io.ReadCloser, recordReader, error) {
+		file, err := src()
+		if err != nil {
+			return nil, nil, err
+		}
+		return file, f.open(file, rep.SourceName), nil
+	})
+	defer b.discard()
+	for records.Scan() {
+		switch rec := records.Record().(type) {
+		case *schemas.Reject:
+			rep.addReject(rec)
+			if rec.Fatal {
+				b.discard()
+			}
+		case *schemas.Run:
+			rec.SourceName, rec.UploadSHA256, rec.ParserVersion = rep.SourceName, rep.UploadSHA256, f.parserVersion
+			if err := b.publish(rec, id, rep); err != nil {
+				return err
+			}
+		default:
+			if err := b.add(rec); err != nil {
+				return err
+			}
+		}
+	}
+	if err := records.Err(); err != nil {
+		return fmt.Errorf("%s: %w", rep.SourceName, err)
+	}
+	rep.conclude()
+	return nil
+}
+
+// maxRejects bounds what a hostile upload can make us keep.
+const maxRejects = 1000
+
+func (rep *Report) addReject(r *schemas.Reject) {
+	if len(rep.Rejects) >= maxRejects {
+		return
+	}
+	rep.Rejects = append(rep.Rejects, lake.Reject{
+		Offset: r.At.Offset, Run: r.At.Run, Request: r.At.Request, Reason: r.Reason, Hint: r.Hint, Fatal: r.Fatal,
+	})
+}
+
+// conclude says of an upload whose runs were not all usable that it is
+// quarantined.
+func (rep *Report) conclude() {
+	fatal := slices.IndexFunc(rep.Rejects, func(r lake.Reject) bool { return r.Fatal })
+	switch {
+	case fatal >= 0:
+		r := rep.Rejects[fatal]
+		rep.Quarantined = fmt.Sprintf("byte %d: %s", r.Offset, r.Reason)
+	case len(rep.Runs) == 0:
+		rep.Quarantined = "no run in it"
+	}
+}
+
+// commit publishes a run's manifest under its identity and warns where the lake
+// knows the same run under another one.
+func (in *Ingester) commit(run *schemas.Run, used map[string]string, blocks []lake.Block, rep *Report) (*lake.Manifest, error) {
+	m := &lake.Manifest{
+		RunID: run.ID, ContentDigest: run.ContentDigest, UploadSHA256: run.UploadSHA256, SourceName: run.SourceName,
+		ParserVersion: run.ParserVersion, Identity: identityDigest(run, used), Known: len(used), Values: used, Blocks: blocks,
+	}
+	others := in.byDigest[run.ContentDigest]
+	if in.opts.Relabel {
+		m.Revision = nextRevision(others, m)
+	}
+	created, err := in.session.Commit(m)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		in.byDigest[run.ContentDigest] = append(others, m)
+	}
+	rep.Warnings = append(rep.Warnings, conflicts(m, in.byDigest[run.ContentDigest])...)
+	return m, nil
+}
+
+// nextRevision is the least revision under which m is what readers see.
+func nextRevision(others []*lake.Manifest, m *lake.Manifest) int {
+	if len(others) == 0 {
+		return 0
+	}
+	now := lake.Effective(others)[0]
+	if now.Identity == m.Identity && now.RunID == m.RunID {
+		return now.Revision
+	}
+	return now.Revision + 1
+}
+
+// conflicts says where the identity that readers see contradicts m.
+func conflicts(m *lake.Manifest, all []*lake.Manifest) []string {
+	seen := lake.Effective(all)[0]
+	if seen.Name() == m.Name() {
+		return nil
+	}
+	var out []string
+	for _, k := range sortedKeys(m.Values) {
+		if other, ok := seen.Values[k]; ok && other != m.Values[k] {
+			out = append(out, fmt.Sprintf("%s is in the lake already, from %s, with %s=%s instead of %s: that one counts; --relabel replaces it",
+				m.SourceName, seen.SourceName, k, other, m.Values[k]))
+		}
+	}
+	return out
+}
+
+// countingReader reports progress, stops when the context does, and tells a
+// fault of the source from a fault of the bytes.
+type countingReader struct {
+	ctx      context.Context
+	r        io.Reader
+	progress func(int64)
+	err      error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		c.err = err
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	if c.progress != nil {
+		c.progress(int64(n))
+	}
+	return n, err
+}
+
+// onlyReader hides WriteTo, which would make io.CopyBuffer bypass its buffer.
+type onlyReader struct{ io.Reader }
+
+// openRaw opens a kept upload, decompressed.
+func openRaw(ctx context.Context, path string) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	z, err := zstd.NewReader(bufio.NewReaderSize(&countingReader{ctx: ctx, r: f}, 256<<10), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &rawReader{Decoder: z, file: f}, nil
+}
+
+type rawReader struct {
+	*zstd.Decoder
+	file *os.File
+}
+
+func (r *rawReader) Close() error {
+	r.Decoder.Close()
+	return r.file.Close()
+}
+
+// Summary is one line about a report.
+func (rep *Report) Summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ", rep.SourceName)
+	switch {
+	case rep.Known && rep.Quarantined != "":
+		fmt.Fprintf(&b, "in quarantine already: %s", rep.Quarantined)
+	case rep.Known:
+		b.WriteString("in the lake already")
+	case rep.Quarantined != "" && len(rep.Runs) == 0:
+		fmt.Fprintf(&b, "quarantined: %s", rep.Quarantined)
+	default:
+		requests, gaps := int64(0), int64(0)
+		for _, r := range rep.Runs {
+			requests, gaps = requests+r.Requests, gaps+r.Gaps
+		}
+		fmt.Fprintf(&b, "%d runs, %d requests, %d chunk gaps", len(rep.Runs), requests, gaps)
+		if rep.Quarantined != "" {
+			fmt.Fprintf(&b, "; the rest is quarantined: %s", rep.Quarantined)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,363 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/servestat/servestat/ingest/serverlog"
+)
+
+// SidecarName is the file that says, beside results or above them, what the
+// results cannot.
+const SidecarName = "servestat.yaml"
+
+// A sidecar is one servestat.yaml.
+type sidecar struct {
+	dir       string // folder it is in
+	values    map[string]string
+	path      *pathPattern // path of results below dir
+	serverLog string       // path of the server log, relative to dir
+}
+
+// configKeys may share the file with identity: it is also the name of the
+// command's configuration.
+var configKeys = []string{"lake", "format", "path_pattern", "no-progress", "quiet", "verbose", "margin", "min-effect"}
+
+// surroundings reads what lies around uploads, each file once.
+type surroundings struct {
+	sidecars map[string]*sidecar // by folder; nil where there is none
+	logs     map[string]serverlog.Facts
+	beside   map[string][]string // server logs by folder
+}
+
+func newSurroundings() *surroundings {
+	return &surroundings{sidecars: map[string]*sidecar{}, logs: map[string]serverlog.Facts{}, beside: map[string][]string{}}
+}
+
+// identify collects what lies around the result file at path: side-cars, the
+// nearest overruling those above, then the path, then the server log.
+func (s *surroundings) identify(id *Identity, path string) error {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	cars, err := s.above(filepath.Dir(abs))
+	if err != nil {
+		return err
+	}
+	logPath := ""
+	for i := len(cars) - 1; i >= 0; i-- { // the farthest first, so that nearer ones overwrite
+		c := cars[i]
+		for k, v := range c.values {
+			id.Set(k, v, FromSidecar)
+		}
+		if rel, err := filepath.Rel(c.dir, abs); err == nil && c.path != nil {
+			c.path.identify(id, filepath.ToSlash(rel))
+		}
+		if c.serverLog != "" {
+			logPath = filepath.Join(c.dir, filepath.FromSlash(id.fill(c.serverLog)))
+		}
+	}
+	id.fillAll()
+	return s.identifyByLog(id, logPath, filepath.Dir(abs))
+}
+
+// above returns the side-cars that apply to a folder, the nearest first.
+func (s *surroundings) above(dir string) ([]*sidecar, error) {
+	var cars []*sidecar
+	for {
+		c, ok := s.sidecars[dir]
+		if !ok {
+			var err error
+			if c, err = readSidecar(dir); err != nil {
+				return nil, err
+			}
+			s.sidecars[dir] = c
+		}
+		if c != nil {
+			cars = append(cars, c)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return cars, nil
+		}
+		dir = parent
+	}
+}
+
+func readSidecar(dir string) (*sidecar, error) {
+	name := filepath.Join(dir, SidecarName)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, fmt.Errorf("side-car %s: %w", name, err)
+	}
+	c := &sidecar{dir: dir, values: map[string]string{}}
+	for key, v := range doc {
+		if err := c.set(key, v); err != nil {
+			return nil, fmt.Errorf("side-car %s: %s: %w", name, key, err)
+		}
+	}
+	return c, nil
+}
+
+func (c *sidecar) set(key string, v any) error {
+	if slices.Contains(configKeys, key) {
+		return nil
+	}
+	if key == "labels" {
+		labels, ok := v.(map[string]any)
+		if !ok {
+			return errors.New("want a mapping of label to value")
+		}
+		for k, v := range labels {
+			text, err := yamlText(v)
+			if err != nil {
+				return fmt.Errorf("%s: %w", k, err)
+			}
+			c.values[k] = text
+		}
+		return nil
+	}
+	text, err := yamlText(v)
+	if err != nil {
+		return err
+	}
+	switch _, known := identityKeys[key]; {
+	case key == "path":
+		c.path, err = compilePath(text)
+		return err
+	case key == "server_log":
+		c.serverLog = text
+	case known:
+		c.values[key] = text
+	default:
+		return fmt.Errorf("unknown key; want one of %s, path, server_log, or put it under labels:", strings.Join(IdentityKeys(), ", "))
+	}
+	return nil
+}
+
+func yamlText(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case bool, int, int64, uint64:
+		return fmt.Sprint(v), nil
+	case float64:
+		return "", fmt.Errorf("%v reads as a decimal number, which drops zeros (0.20 becomes 0.2): put it in quotes", v)
+	}
+	return "", fmt.Errorf("want a text, a number or a boolean, have %T", v)
+}
+
+// A pathPattern takes values out of a path: {name} stands for the shortest text
+// without a slash that fits, … or ** for anything.
+type pathPattern struct {
+	text string
+	re   *regexp.Regexp
+}
+
+var placeholder = regexp.MustCompile(`\{([a-z_][a-z0-9_]*)\}|…|\*\*|\*`)
+
+func compilePath(text string) (*pathPattern, error) {
+	var re strings.Builder
+	re.WriteString(`(?:^|/)`)
+	at, seen := 0, map[string]bool{}
+	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+		re.WriteString(regexp.QuoteMeta(text[at:m[0]]))
+		at = m[1]
+		switch whole := text[m[0]:m[1]]; {
+		case whole == "*":
+			re.WriteString(`[^/]*?`)
+		case m[2] < 0:
+			re.WriteString(`.*?`)
+		default:
+			name := text[m[2]:m[3]]
+			if seen[name] {
+				return nil, fmt.Errorf("path pattern %q: {%s} stands twice", text, name)
+			}
+			seen[name] = true
+			fmt.Fprintf(&re, `(?P<%s>[^/]+?)`, name)
+		}
+	}
+	re.WriteString(regexp.QuoteMeta(text[at:]))
+	re.WriteString(`$`)
+	if len(seen) == 0 {
+		return nil, fmt.Errorf("path pattern %q has no {placeholder}", text)
+	}
+	compiled, err := regexp.Compile(re.String())
+	if err != nil {
+		return nil, fmt.Errorf("path pattern %q: %w", text, err)
+	}
+	return &pathPattern{text: text, re: compiled}, nil
+}
+
+// identify sets what the pattern finds in the slash-separated path. Compression
+// suffixes are no part of a name.
+func (p *pathPattern) identify(id *Identity, path string) {
+	m := p.re.FindStringSubmatch(strings.TrimSuffix(path, ".gz"))
+	if m == nil {
+		return
+	}
+	for i, name := range p.re.SubexpNames() {
+		if name != "" {
+			id.Set(name, m[i], FromPath)
+		}
+	}
+}
+
+// fill replaces each {name} in text by the value known for it. A name that is
+// not known makes the whole text unknown: half an identity is worse than none.
+func (id *Identity) fill(text string) string {
+	missing := false
+	out := placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		v, _, ok := id.Get(strings.Trim(m, "{}"))
+		if !ok || strings.Contains(v, "{") {
+			missing = true
+		}
+		return v
+	})
+	if missing {
+		return ""
+	}
+	return out
+}
+
+// fillAll fills in the values that refer to other values.
+func (id *Identity) fillAll() {
+	for key, v := range id.values {
+		for s, text := range v {
+			if !strings.Contains(text, "{") {
+				continue
+			}
+			v[s] = id.fill(text)
+			if v[s] == "" {
+				id.notes = append(id.notes, fmt.Sprintf("%s: %s says %q, and not all of that is known", key, Source(s), text))
+			}
+		}
+	}
+	slices.Sort(id.notes)
+}
+
+// identifyByLog takes facts from the server log at path, or, where none is
+// named, from the server logs in dir, as far as they agree.
+func (s *surroundings) identifyByLog(id *Identity, path, dir string) error {
+	if path != "" {
+		facts, err := s.facts(path)
+		if err != nil {
+			return fmt.Errorf("server log named by a side-car: %w", err)
+		}
+		id.addFacts(facts)
+		return nil
+	}
+	logs, err := s.logsIn(dir)
+	if err != nil || len(logs) == 0 {
+		return err
+	}
+	var all []serverlog.Facts
+	for _, log := range logs {
+		facts, err := s.facts(log)
+		if err != nil {
+			return err
+		}
+		all = append(all, facts)
+	}
+	for _, f := range all[1:] {
+		if f.Version.V != all[0].Version.V {
+			id.notes = append(id.notes, fmt.Sprintf("%d server logs lie beside the result and name different versions; none is used: name one with server_log in %s", len(all), SidecarName))
+			return nil
+		}
+	}
+	if len(all) == 1 {
+		id.addFacts(all[0])
+		return nil
+	}
+	id.addVersion(all[0])
+	return nil
+}
+
+func (id *Identity) addFacts(f serverlog.Facts) {
+	id.addVersion(f)
+	id.engineArgs = f.Args
+	id.notes = append(id.notes, f.Notes...)
+}
+
+func (id *Identity) addVersion(f serverlog.Facts) {
+	if f.Version.OK {
+		id.Set("runtime", "vllm", FromServerLog)
+	}
+	id.Set("runtime_version", f.Version.V, FromServerLog)
+	id.Set("runtime_commit", f.Commit.V, FromServerLog)
+}
+
+func (s *surroundings) facts(path string) (serverlog.Facts, error) {
+	if f, ok := s.logs[path]; ok {
+		return f, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return serverlog.Facts{}, err
+	}
+	defer file.Close()
+	f, err := serverlog.ReadFacts(file, filepath.Base(path))
+	if err != nil {
+		return f, err
+	}
+	s.logs[path] = f
+	return f, nil
+}
+
+// logsIn lists the server logs of a folder, told by content.
+func (s *surroundings) logsIn(dir string) ([]string, error) {
+	if logs, ok := s.beside[dir]; ok {
+		return logs, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var logs []string
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !logSuffix(e.Name()) {
+			continue
+		}
+		head, err := readHead(filepath.Join(dir, e.Name()))
+		if err == nil && isServerLog(head) {
+			logs = append(logs, filepath.Join(dir, e.Name()))
+		}
+	}
+	s.beside[dir] = logs
+	return logs, nil
+}
+
+// isServerLog reports whether a file that begins with head is a server's log: it
+// announces a start.
+func isServerLog(head []byte) bool {
+	facts, err := serverlog.ReadFacts(bytes.NewReader(head), "")
+	return err == nil && len(facts.Starts) > 0
+}
+
+// logSuffix spares a look into files that are surely no logs.
+func logSuffix(name string) bool {
+	switch filepath.Ext(name) {
+	case ".json", ".jsonl", ".gz", ".zst", ".csv", ".png", ".html", ".parquet", ".yaml", ".yml", ".md":
+		return false
+	}
+	return true
+}

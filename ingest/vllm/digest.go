@@ -1,0 +1,127 @@
+package vllm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"hash"
+	"maps"
+	"slices"
+)
+
+// A digest identifies a value, whatever white space and, in objects inside it,
+// whatever order of keys it was written with.
+type digest [sha256.Size]byte
+
+// A hasher computes a digest of what is written to it. It gathers small writes.
+type hasher struct {
+	h   hash.Hash
+	buf []byte
+}
+
+func newDigest() *hasher { return &hasher{h: sha256.New(), buf: make([]byte, 0, 8<<10)} }
+
+func (h *hasher) Write(p []byte) (int, error) {
+	h.room(len(p))
+	if len(p) > cap(h.buf) {
+		return h.h.Write(p)
+	}
+	h.buf = append(h.buf, p...)
+	return len(p), nil
+}
+
+func (h *hasher) int64(v int64) {
+	h.room(8)
+	h.buf = binary.LittleEndian.AppendUint64(h.buf, uint64(v))
+}
+
+func (h *hasher) int64s(vs []int64) {
+	for _, v := range vs {
+		h.int64(v)
+	}
+}
+
+// bytes writes p so that it cannot run into its neighbours.
+func (h *hasher) bytes(p []byte) {
+	h.int64(int64(len(p)))
+	h.Write(p)
+}
+
+func (h *hasher) room(n int) {
+	if len(h.buf)+n > cap(h.buf) {
+		h.h.Write(h.buf)
+		h.buf = h.buf[:0]
+	}
+}
+
+func (h *hasher) sum() (d digest) {
+	h.h.Write(h.buf)
+	h.h.Sum(d[:0])
+	return d
+}
+
+// contentDigest joins the digests of a run's values, in order of their keys.
+func contentDigest(values map[string]digest) string {
+	h := newDigest()
+	h.bytes([]byte("servestat vllm content 1"))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		h.bytes([]byte(key))
+		d := values[key]
+		h.Write(d[:])
+	}
+	d := h.sum()
+	return hex.EncodeToString(d[:])
+}
+
+// workloadDigest identifies the input lengths of a run.
+func workloadDigest(lens []int64) string {
+	h := newDigest()
+	h.int64s(lens)
+	d := h.sum()
+	return hex.EncodeToString(d[:16])
+}
+
+// canonical returns the JSON text with the keys of objects in order and strings
+// escaped in one way, so that a file that was rewritten by another program keeps
+// its digests. Text that encoding/json cannot read, for it holds a NaN, stays.
+func canonical(text []byte) []byte {
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' && text[0] != '"' {
+		return text
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // keeps numbers as they are written
+	var v any
+	if dec.Decode(&v) != nil {
+		return text
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+// A capture keeps the beginning of what is written to it, up to its limit, and
+// the digest of all of it.
+type capture struct {
+	text  []byte
+	limit int
+	over  bool // there was more
+	h     *hasher
+}
+
+func (c *capture) Write(p []byte) (int, error) {
+	if c.over = c.over || len(c.text)+len(p) > c.limit; !c.over {
+		c.text = append(c.text, p...)
+	}
+	return c.h.Write(p)
+}
+
+func (c *capture) digest() digest {
+	if c.over {
+		return c.h.sum()
+	}
+	return sha256.Sum256(canonical(c.text))
+}

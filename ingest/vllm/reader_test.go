@@ -1,0 +1,564 @@
+package vllm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/schematest"
+)
+
+// cases are the files of testdata, all synthetic: what each is there for, and
+// which format its beginning shows. The records that a file gives are in the
+// .golden file beside it.
+var cases = []struct {
+	file   string
+	format string
+	story  string
+}{
+	{"v0.3.1/ok.json", FormatServe, "the oldest result: no detail, and keys of names long gone"},
+	{"v0.4.2/nan_tpot.json", FormatServe, "NaN in statistics of which there were no values: one token has no TPOT"},
+	{"v0.5.3/ttft_twice.json", FormatServe, "the client that put the TTFT in front of the gaps: noted, not repaired"},
+	{"v0.6.1/swapped_e2el.json", FormatServe, "mean and median of E2EL swapped; the keys give the version away"},
+	{"v0.6.4/goodput_colon.json", FormatServe, "the key request_goodput with a colon in it, and a request_rate that is a number"},
+	{"v0.8.5/summary.json", FormatServe, "the first CLI: endpoint_type without backend; a label; metadata among the keys; nulls"},
+	{"v0.9.2/ramp_up.json", FormatServe, "a ramp: its strategy is a setting, its rates and events are reported"},
+	{"v0.10.2/pooling.json", FormatServe, "no output and no times: success is the absence of an error"},
+	{"v0.11.1/inf_burstiness.json", FormatServe, "the bare token Infinity"},
+	{"v0.15.0/ok.json", FormatServe, "everything there is. Times round to the nearest nanosecond, ties to even; starts count from the earliest, which is not the first"},
+	{"v0.15.0/sorted_keys.json", FormatServe, "the same run, rewritten with indentation and sorted keys: gaps come before lengths"},
+	{"v0.15.0/failed_requests.json", FormatServe, "one success and four failures: no chunk; a broken connection after two chunks; an HTTP error without a reason; a timeout"},
+	{"v0.15.0/all_failed.json", FormatServe, "nothing succeeded, and the tool writes 0.0 for every statistic"},
+	{"v0.15.0/truncated.json", FormatServe, "the disk was full: no run comes of it, whatever came before"},
+	{"v0.15.0/append_after_crash.json", FormatServe, "--append-result, and the second of three runs was cut short: it alone is lost"},
+	{"v0.15.0/spec_decode.json", FormatServe, "three gaps for nine tokens: a chunk is not a token"},
+	{"v0.19.1/chat.json", FormatServe, "a chat stream starts with a chunk that carries the role only; its E2EL is a lower bound"},
+	{"v0.19.1/chat_silent.json", FormatServe, "HTTP 200, and then nothing: the tool counts request 1 as completed, request 2 has failed"},
+	{"rust/detailed.json", FormatServe, "the Rust client: null for what is no number, starts that count from 0"},
+	{"sweep/summary.json", FormatSweep, "two runs in a list, with the overrides of the sweep among their keys"},
+	{"offline/latency.json", FormatLatency, "every iteration is a request of which only the duration is known"},
+	{"offline/throughput.json", FormatThroughput, "sums only"},
+	{"offline/pytorch.json", "", "another tool's list of metrics, which lies in the same directories: not ours"},
+	{"hostile/bad_times.json", FormatServe, "values of the wrong kind everywhere: settings are left out, requests 1 to 5 fail, the run stands"},
+	{"hostile/lengths.json", FormatServe, "arrays of different lengths: which request is which cannot be told, so the run is lost, and the next is not"},
+	{"hostile/twice.json", FormatServe, "a key that comes twice: Python would take the last, we take none"},
+	{"hostile/not_a_run.json", "", "values that are no runs"},
+}
+
+// TestGolden reads every file of testdata and compares its records with the
+// golden text beside it.
+func TestGolden(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.file, func(t *testing.T) {
+			text := readFile(t, c.file)
+			var got strings.Builder
+			fmt.Fprintf(&got, "# %s\n", c.story)
+			for _, rec := range read(t, bytes.NewReader(text)) {
+				got.WriteString(shorthand(rec))
+			}
+			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte(got.String()))
+			if format, ok := Detect(text); format != c.format || ok != (c.format != "") {
+				t.Errorf("Detect = %q, %v, want %q", format, ok, c.format)
+			}
+		})
+	}
+}
+
+// TestCasesAreComplete: no file lies in testdata that no case tells of.
+func TestCasesAreComplete(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		known := false
+		for _, c := range cases {
+			known = known || filepath.Join("testdata", c.file) == file
+		}
+		if !known {
+			t.Errorf("%s is in no case", file)
+		}
+	}
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// read returns all records of an upload, which are in the order that
+// [schemas.Record] promises.
+func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
+	t.Helper()
+	rd := NewReader(r, "bench.json", opts...)
+	var records []schemas.Record
+	var o order
+	for rd.Scan() {
+		rec := rd.Record()
+		if err := o.check(rec); err != nil {
+			t.Fatalf("%s%v", shorthand(rec), err)
+		}
+		if gaps, ok := rec.(*schemas.Gaps); ok {
+			gaps.Nanos = slices.Clone(gaps.Nanos)
+		}
+		records = append(records, rec)
+	}
+	if rd.Err() != nil {
+		t.Fatal(rd.Err())
+	}
+	return records
+}
+
+// An order holds the records of an upload to the order of [schemas.Record], and
+// a run to its own records.
+type order struct {
+	run      int // the run that is open
+	gaps     int // request whose gaps came last
+	chunk    int // its next chunk
+	requests int // requests seen
+	status   map[schemas.Status]int64
+	dead     bool // a fatal reject was seen
+}
+
+func (o *order) check(rec schemas.Record) error {
+	if at := rec.Pos().Run; at != o.run {
+		if at < o.run {
+			return fmt.Errorf("run %d comes after run %d", at, o.run)
+		}
+		*o = order{run: at}
+	}
+	switch rec := rec.(type) {
+	case *schemas.Gaps:
+		return o.checkGaps(rec)
+	case *schemas.Request:
+		if rec.Index != o.requests || rec.At.Request != rec.Index {
+			return fmt.Errorf("request %d comes where %d should", rec.Index, o.requests)
+		}
+		if o.requests++; o.status == nil {
+			o.status = map[schemas.Status]int64{}
+		}
+		o.status[rec.Status]++
+		for _, v := range []schemas.Opt[int64]{rec.Start, rec.TTFT, rec.E2EL, rec.InputTokens, rec.OutputTokens, rec.Chunks} {
+			if v.V < 0 || !v.OK && v.V != 0 {
+				return fmt.Errorf("a negative value, or one that is missing and there")
+			}
+		}
+	case *schemas.Run:
+		return o.checkRun(rec)
+	case *schemas.Reject:
+		o.dead = o.dead || rec.Fatal
+	}
+	return nil
+}
+
+func (o *order) checkGaps(rec *schemas.Gaps) error {
+	switch {
+	case len(rec.Nanos) == 0 || len(rec.Nanos) > gapsPerRecord:
+		return fmt.Errorf("%d gaps in one record", len(rec.Nanos))
+	case o.requests > 0:
+		return fmt.Errorf("gaps come after requests")
+	case rec.Request == o.gaps && o.chunk > 0:
+		if rec.FirstChunk != o.chunk {
+			return fmt.Errorf("gaps go on at chunk %d, want %d", rec.FirstChunk, o.chunk)
+		}
+	case rec.Request < o.gaps || rec.FirstChunk != 1:
+		return fmt.Errorf("gaps of request %d from chunk %d come after those of %d", rec.Request, rec.FirstChunk, o.gaps)
+	}
+	for _, v := range rec.Nanos {
+		if v < 0 {
+			return fmt.Errorf("a negative gap")
+		}
+	}
+	o.gaps, o.chunk = rec.Request, rec.FirstChunk+len(rec.Nanos)
+	return nil
+}
+
+func (o *order) checkRun(rec *schemas.Run) error {
+	switch {
+	case o.dead:
+		return fmt.Errorf("a run is closed that was rejected")
+	case o.requests == 0 && (rec.Detailed && rec.Requests.V > 0 || o.chunk > 0):
+		return fmt.Errorf("the run has no requests")
+	case o.requests > 0 && (rec.Requests.V != int64(o.requests) || rec.Completed.V != o.status[schemas.StatusOK] ||
+		rec.Failed.V != o.status[schemas.StatusFailed] || rec.Suspect.V != o.status[schemas.StatusSuspect]):
+		return fmt.Errorf("the run's counts are not those of its requests: %v", o.status)
+	case o.requests > 0 && o.gaps >= o.requests:
+		return fmt.Errorf("gaps of a request that is none")
+	case len(rec.ContentDigest) != 64:
+		return fmt.Errorf("content digest %q", rec.ContentDigest)
+	}
+	*o = order{run: o.run + 1}
+	return nil
+}
+
+// TestArrival: how the bytes arrive makes no difference.
+func TestArrival(t *testing.T) {
+	for _, c := range cases {
+		text := readFile(t, c.file)
+		want := read(t, bytes.NewReader(text))
+		for name, got := range map[string][]schemas.Record{
+			"byte by byte": read(t, iotest.OneByteReader(bytes.NewReader(text))),
+			"buffer of 3":  read(t, bytes.NewReader(text), Buffer(3)),
+			"buffer of 64": read(t, iotest.HalfReader(bytes.NewReader(text)), Buffer(64)),
+		} {
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %s: other records", c.file, name)
+			}
+		}
+	}
+}
+
+// TestTruncated: a file that was cut anywhere gives no run that was cut, and
+// says so once.
+func TestTruncated(t *testing.T) {
+	for _, name := range []string{"v0.15.0/ok.json", "v0.15.0/sorted_keys.json", "offline/latency.json"} {
+		text := bytes.TrimSpace(readFile(t, name))
+		for n := 1; n < len(text); n++ {
+			var fatal []*schemas.Reject
+			for _, rec := range read(t, bytes.NewReader(text[:n])) {
+				switch rec := rec.(type) {
+				case *schemas.Run, *schemas.Request:
+					t.Fatalf("%s cut at %d: %s", name, n, shorthand(rec))
+				case *schemas.Reject:
+					fatal = append(fatal, rec)
+				}
+			}
+			if len(fatal) != 1 || !fatal[0].Fatal || !strings.HasPrefix(fatal[0].Reason, "truncated: ") || fatal[0].At.Offset != int64(n) {
+				t.Fatalf("%s cut at %d: %v", name, n, fatal)
+			}
+		}
+	}
+}
+
+// TestReadError: a fault of the reader is an error, not a record, and the run
+// that it struck is not closed.
+func TestReadError(t *testing.T) {
+	text := readFile(t, "v0.15.0/ok.json")
+	broken := errors.New("the network is gone")
+	for n := range len(text) - 1 {
+		r := NewReader(io.MultiReader(bytes.NewReader(text[:n]), iotest.ErrReader(broken)), "bench.json", Buffer(100))
+		for r.Scan() {
+			if _, ok := r.Record().(*schemas.Gaps); !ok {
+				t.Fatalf("after %d bytes: %s", n, shorthand(r.Record()))
+			}
+		}
+		if !errors.Is(r.Err(), broken) || !strings.Contains(r.Err().Error(), fmt.Sprintf("bench.json: byte %d: ", n)) {
+			t.Fatalf("after %d bytes: %v", n, r.Err())
+		}
+	}
+}
+
+// TestContentDigest: the digest of a run stays what it is when the file is
+// rewritten, and changes with any value.
+func TestContentDigest(t *testing.T) {
+	digestOf := func(text []byte) string {
+		t.Helper()
+		for _, rec := range read(t, bytes.NewReader(text)) {
+			if run, ok := rec.(*schemas.Run); ok {
+				return run.ContentDigest
+			}
+		}
+		t.Fatalf("no run in %s", text)
+		return ""
+	}
+	text := readFile(t, "v0.15.0/ok.json")
+	want := digestOf(text)
+	for _, name := range []string{"v0.15.0/sorted_keys.json", "v0.15.0/append_after_crash.json"} {
+		if got := digestOf(readFile(t, name)); got != want {
+			t.Errorf("%s: digest %s, want %s", name, got, want)
+		}
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, readFile(t, "rust/detailed.json"), "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := digestOf(indented.Bytes()), digestOf(readFile(t, "rust/detailed.json")); got != want {
+		t.Errorf("indented: digest %s, want %s", got, want)
+	}
+	for _, change := range [][2]string{
+		{`"date": "20260126-101500"`, `"date": "20260126-101501"`},
+		{`"output_lens": [3, 2, 1]`, `"output_lens": [3, 2, 2]`},
+		{`0.060000000250000001`, `0.060000001`},
+		{`[0.0100000005, 0.0120000015], [1.5e-05]`, `[0.0100000005], [0.0120000015, 1.5e-05]`},
+		{`353399.701`, `353399.702`},
+		{`so \"it\" goes`, `so \"it\" went`},
+		{`"errors": ["", "", ""]`, `"errors": ["", "x", ""]`},
+		{`"mean_ttft_ms": 60.0`, `"mean_ttft_ms": 60.1`},
+		{`"mean_ttft_ms": 60.0`, `"mean_ttft_ms": 60.0, "new": 1`},
+	} {
+		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(changed, text) {
+			t.Fatalf("%s is not in the file", change[0])
+		}
+		if digestOf(changed) == want {
+			t.Errorf("%s for %s: the digest is still the same", change[1], change[0])
+		}
+	}
+}
+
+// TestLimits: passing a limit spoils the run, and says which limit it was.
+func TestLimits(t *testing.T) {
+	long := `{"backend": "openai", "model_id": "m", "completed": 1, "ttfts": [1, 2, 3, 4], "itls": [[], [], [], []]}` + "\n" +
+		`{"backend": "openai", "model_id": "m", "completed": 1}`
+	tests := []struct {
+		text string
+		opt  Option
+		want string
+	}{
+		{long, MaxRequests(3), "fatal (run 0, byte 74) ttfts has more than 3 entries, the most that a run may have\n"},
+		{`{"backend": [[[[1]]]]}` + "\n" + `{"backend": "openai", "model_id": "m", "completed": 1}`, MaxDepth(4),
+			"fatal (run 0, byte 15) cannot be read as JSON: more than 4 containers inside each other\n"},
+		{`{"` + strings.Repeat("k", 100) + `": 1}` + "\n" + `{"backend": "openai", "model_id": "m", "completed": 1}`, MaxString(90),
+			"fatal (run 0, byte 103) cannot be read as JSON: a key is longer than 90 bytes\n"},
+		{`{"` + strings.Repeat("k", maxKey+1) + `": 1}` + "\n" + `{"backend": "openai", "model_id": "m", "completed": 1}`, Buffer(100),
+			"fatal (run 0, byte 1030) a key is longer than 1024 bytes\n"},
+		{manyKeys(maxKeys+1) + "\n" + `{"backend": "openai", "model_id": "m", "completed": 1}`, Buffer(100),
+			"fatal (run 0, byte 88899) more than 10000 keys in one object\n"},
+	}
+	for _, test := range tests {
+		records := read(t, strings.NewReader(test.text), test.opt)
+		if len(records) != 2 || !strings.HasPrefix(shorthand(records[0]), test.want) {
+			t.Errorf("got %d records, first %s want %s", len(records), shorthand(records[0]), test.want)
+			continue
+		}
+		if run, ok := records[1].(*schemas.Run); !ok || run.At.Run != 1 {
+			t.Errorf("after %s%s", test.want, shorthand(records[1]))
+		}
+	}
+	message := strings.Repeat("x", 200)
+	records := read(t, strings.NewReader(`{"backend": "openai", "completed": 0, "output_lens": [0], "errors": ["`+message+`"]}`), MaxString(100))
+	want := []string{
+		`reject (run 0, byte 69, request 0) errors[0]: found a longer string, expected an error message, at most 100 bytes` + "\n",
+		`request r0 failed other "unreadable error message"` + "\n",
+	}
+	for i, want := range want {
+		if got := shorthand(records[i]); got != want {
+			t.Errorf("got  %swant %s", got, want)
+		}
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"%d":0`, i)
+	}
+	return b.String() + "}"
+}
+
+// TestManyRejects: a file that is wrong everywhere is told a few times and then
+// counted.
+func TestManyRejects(t *testing.T) {
+	text := `{"backend": "openai", "completed": 0, "ttfts": [` + strings.Repeat("NaN, ", 999) + `NaN], "itls": [` +
+		strings.Repeat("[-1], ", 999) + `[]]}`
+	var rejects []string
+	for _, rec := range read(t, strings.NewReader(text)) {
+		if reject, ok := rec.(*schemas.Reject); ok {
+			rejects = append(rejects, reject.Reason)
+		}
+	}
+	if len(rejects) != 22 || rejects[10] != "ttfts: 990 more entries cannot be used" || rejects[21] != "itls: 989 more entries cannot be used" {
+		t.Errorf("%d rejects: %q", len(rejects), rejects)
+	}
+}
+
+// TestLargeSettings: what nobody knows is kept, but not without end.
+func TestLargeSettings(t *testing.T) {
+	big := `"` + strings.Repeat("x", maxSetting-2) + `"`
+	text := `{"backend": "openai", "completed": 1, "fits": ` + big + `, "too_long": ` + big[:9] + big + `}`
+	text = strings.Replace(text, big[:9]+big, `"x`+big[1:], 1)
+	var run *schemas.Run
+	for _, rec := range read(t, strings.NewReader(text)) {
+		run, _ = rec.(*schemas.Run)
+	}
+	if len(run.Extra) != 1 || run.Extra["fits"] != big {
+		t.Errorf("kept %d", len(run.Extra))
+	}
+	if want := []string{`the value of "too_long" is left out: it is longer than 65536 bytes, or the run's values together than 4194304`}; !slices.Equal(run.Notes, want) {
+		t.Errorf("notes %q, want %q", run.Notes, want)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	const traceback = "Traceback (most recent call last):\n  File \"x.py\", line 1\n    await f()\n"
+	tests := []struct{ message, class, line string }{
+		{"", "", ""},
+		{"  \n ", "", ""},
+		{"Never received a valid chunk to calculate TTFT.This response will be marked as failed!", classNoChunk,
+			"Never received a valid chunk to calculate TTFT.This response will be marked as failed!"},
+		{"Bad Request", classHTTP, "Bad Request"},
+		{"Gateway Timeout", classHTTP, "Gateway Timeout"},
+		{"HTTP 429: slow down\nplease", classHTTP, "HTTP 429: slow down"},
+		{traceback + "TimeoutError\n", classTimeout, "TimeoutError"},
+		{traceback + "asyncio.exceptions.TimeoutError: \n\n", classTimeout, "asyncio.exceptions.TimeoutError:"},
+		{traceback + "aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected", classConnection,
+			"aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected"},
+		{traceback + "\nThe above exception was the direct cause of the following exception:\n\n" + traceback +
+			"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host a:8000 ssl:default", classConnection,
+			"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host a:8000 ssl:default"},
+		{"Stream error: reset", classConnection, "Stream error: reset"},
+		{traceback + "KeyError: 'choices'", classOther, "KeyError: 'choices'"},
+		{strings.Repeat("ü", 300), classOther, strings.Repeat("ü", 250)},
+		{"x" + strings.Repeat("ü", 300), classOther, "x" + strings.Repeat("ü", 249)},
+	}
+	for _, test := range tests {
+		if got := classify([]byte(test.message)); got != (failure{test.class, test.line}) {
+			t.Errorf("%q: got %q, want %q %q", test.message, got, test.class, test.line)
+		}
+	}
+}
+
+// TestDetect: heads that are cut, and the results of other tools.
+func TestDetect(t *testing.T) {
+	tests := []struct{ head, want string }{
+		{``, ""}, {`[`, ""}, {`{`, ""}, {`[]`, ""}, {`{}`, ""}, {`nonsense`, ""}, {`[1]`, ""},
+		{`{"date": "x", "endpoint_type": "vllm", "backend": "vllm", "label": null, "model_id": "m`, FormatServe},
+		{`{"backend": "vllm", "burstiness": 1.0, "completed": 8, "date": "x", "duration": 1.5, "endpoint_type": "vllm", "errors": ["`, FormatServe},
+		{`{"date": "20260213-120628", "model_id": "m", "tokenizer_id": "m", "num_prompts": 320, "median_ttft": 7.1}`, ""},                             // InferenceX
+		{`{"backend": "sglang", "dataset_name": "random", "request_rate": 1.0, "max_concurrency": null, "duration": 298.3, "completed": 300}`, ""},    // SGLang
+		{`{"metadata": {"version": 1}, "args": {}, "benchmarks": []}`, ""},                                                                            // GuideLLM
+		{`{"metadata": {"request_start_ns": 1, "benchmark_phase": "profiling"}, "metrics": {"time_to_first_token": {"value": 1, "unit": "ms"}}}`, ""}, // AIPerf
+		{`[{"avg_latency": 1, "latencies": [1], "percentiles": {}}]`, ""},
+	}
+	for _, test := range tests {
+		if got, ok := Detect([]byte(test.head)); got != test.want || ok != (test.want != "") {
+			t.Errorf("Detect(%s) = %q, %v, want %q", test.head, got, ok, test.want)
+		}
+	}
+}
+
+// TestMemory: a log of any length is read in a memory of fixed size.
+func TestMemory(t *testing.T) {
+	size := int64(200 << 20)
+	if testing.Short() {
+		size = 20 << 20
+	}
+	const limit = 32 << 20
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := NewReader(newEndless(size), "endless.json")
+	var most uint64
+	var gaps, records int
+	for r.Scan() {
+		if rec, ok := r.Record().(*schemas.Gaps); ok {
+			gaps += len(rec.Nanos)
+		}
+		if records++; records%1000 == 0 {
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapAlloc)
+		}
+	}
+	run, ok := r.Record().(*schemas.Run)
+	if r.Record() != nil || r.Err() != nil {
+		t.Errorf("at the end: %v, %v, %v", run, ok, r.Err())
+	}
+	if most > before.HeapAlloc+limit {
+		t.Errorf("%d MiB of log took %d KiB of memory, want at most %d", size>>20, (most-before.HeapAlloc)>>10, limit>>10)
+	}
+	t.Logf("%d gaps in %d records: %d KiB at most", gaps, records, (most-min(most, before.HeapAlloc))>>10)
+}
+
+// endless generates a detailed result, request by request, of about size bytes.
+type endless struct {
+	left    int64
+	piece   string // of the text, repeated while there is something left
+	closing string
+	rest    string // of the piece being read
+	lens    int
+}
+
+func newEndless(size int64) *endless {
+	gaps := strings.Repeat("0.029621021007187665, ", 999)
+	return &endless{
+		left: size, piece: "[" + gaps + "0.0256], ",
+		rest: `{"date": "20260126-101500", "endpoint_type": "openai", "backend": "openai", "model_id": "acme/seven", "completed": 0, "itls": [`,
+	}
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.rest == "" {
+		switch {
+		case e.left > 0:
+			e.rest = e.piece
+			e.lens++
+		case e.closing == "":
+			e.closing = "[]], " + `"ttfts": [` + strings.Repeat("0.5, ", e.lens) + `0.0], "output_lens": [` + strings.Repeat("1001, ", e.lens) + "0]}"
+			e.rest = e.closing
+		default:
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, e.rest)
+	e.rest = e.rest[n:]
+	e.left -= int64(n)
+	return n, nil
+}
+
+// BenchmarkReader reads a detailed result of 10,000 requests and a million gaps.
+func BenchmarkReader(b *testing.B) {
+	text, err := io.ReadAll(newEndless(22 << 20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	var gaps int
+	for b.Loop() {
+		r := NewReader(bytes.NewReader(text), "bench.json")
+		for r.Scan() {
+			switch rec := r.Record().(type) {
+			case *schemas.Gaps:
+				gaps += len(rec.Nanos)
+			case *schemas.Reject:
+				b.Fatal(rec)
+			}
+		}
+	}
+	b.ReportMetric(float64(gaps)/b.Elapsed().Seconds()/1e6, "Mgaps/s")
+}
+
+// FuzzReader: whatever comes, the reader ends, keeps its promises about the
+// order of records, and says the same however the bytes arrive.
+func FuzzReader(f *testing.F) {
+	for _, c := range cases {
+		f.Add(readFile(f, c.file))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		want := read(t, bytes.NewReader(text), Buffer(4096), MaxString(1000), MaxDepth(20), MaxRequests(100))
+		got := read(t, iotest.HalfReader(bytes.NewReader(text)), Buffer(17), MaxString(1000), MaxDepth(20), MaxRequests(100))
+		if !sameRecords(got, want) {
+			t.Errorf("other records when they arrive in pieces")
+		}
+		// A record takes a byte of text at the very least.
+		if len(want) > 2*len(text)+1 {
+			t.Errorf("%d records from %d bytes", len(want), len(text))
+		}
+		Detect(text)
+	})
+}
+
+func sameRecords(a, b []schemas.Record) bool {
+	return slices.EqualFunc(a, b, func(a, b schemas.Record) bool {
+		// NaN is not legal in any field, so shorthand tells all there is.
+		return a.Pos() == b.Pos() && shorthand(a) == shorthand(b)
+	})
+}
