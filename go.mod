@@ -3,15 +3,21 @@ module github.com/servestat/servestat
 go 1.26.0
 
 require (
-	github.com/apache/arrow/go/v17 v17.0.0
-	github.com/jedib0t/go-pretty/v6 v6.8.3
-	github.com/marcboeker/go-duckdb/v2 v2.4.3
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/schollz/progressbar/v3 v3.19.1
-	github.com/spf13/cobra v1.10.2
-	github.com/spf13/viper v1.21.0
-	gonum.org/v1/gonum v0.17.0
-	gonum.org/v1/plot v0.17.0
+	github.com/apache/arrow/go/v17 v17.0.0 // Arrow types (schemas) and Parquet (ingest/columnar, report/table)
+	github.com/google/shlex v0.0.0-20191202100458-e7afc7fbc510 // tests: splits the manual's examples as a shell would
+	github.com/jedib0t/go-pretty/v6 v6.8.3 // tables on a terminal
+	github.com/klauspost/compress v1.20.3 // zstd: kept uploads and Parquet pages
+	github.com/marcboeker/go-duckdb/v2 v2.4.3 // DuckDB, in analyze/query only; the one package that needs cgo
+	github.com/rogpeppe/go-internal v1.16.0 // tests: command scripts (testscript)
+	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
+	github.com/spf13/cobra v1.10.2 // commands and flags
+	github.com/spf13/pflag v1.0.10 // cobra's flags: to suggest the flag that was meant
+	github.com/spf13/viper v1.21.0 // configuration: flags over environment over file
+	go.yaml.in/yaml/v3 v3.0.4 // servestat.yaml beside results
+	golang.org/x/image v0.30.0 // fonts and drawing of plots
+	golang.org/x/term v0.47.0 // is it a terminal, and how wide
+	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics
+	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
 )
 
 require (
@@ -36,11 +42,9 @@ require (
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/golang/snappy v1.0.0 // indirect
 	github.com/google/flatbuffers v25.12.19+incompatible // indirect
-	github.com/google/shlex v0.0.0-20191202100458-e7afc7fbc510 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/klauspost/asmfmt v1.3.2 // indirect
-	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
 	github.com/marcboeker/go-duckdb/arrowmapping v0.0.21 // indirect
 	github.com/marcboeker/go-duckdb/mapping v0.0.21 // indirect
@@ -55,18 +59,14 @@ require (
 	github.com/sourcegraph/conc v0.3.1-0.20240121214520-5f936abd7ae8 // indirect
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
-	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
 	github.com/zeebo/xxh3 v1.0.2 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
 	golang.org/x/exp v0.0.0-20250408133849-7e4ce0ab07d0 // indirect
-	golang.org/x/image v0.30.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
-	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect

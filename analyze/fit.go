@@ -3,6 +3,7 @@ package analyze
 import (
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/servestat/servestat/analyze/curve"
 )
@@ -75,7 +76,7 @@ func curvePoints(points []Point, y func(Point) float64) []curve.Point {
 func (f *Fit) fit(model *curve.Model, data []curve.Point) (*curve.Fit, bool) {
 	fitted, err := model.Fit(data, curve.Options{Confidence: confidence})
 	if err != nil {
-		f.Refused = err.Error()
+		f.Refused = strings.TrimPrefix(err.Error(), "curve: ")
 		return nil, false
 	}
 	for _, w := range fitted.Warnings {
@@ -119,7 +120,7 @@ func (f *Fit) derive(p Param, e curve.Estimate, err error) {
 	case errors.Is(err, curve.ErrNoLimit):
 		p.Text = "none: no contention shows in the tested range"
 	case err != nil:
-		p.Text = "not determined: " + err.Error()
+		p.Text = "not determined: " + strings.TrimPrefix(err.Error(), "curve: ")
 	default:
 		p.Value = Estimate{Value: e.Value, Lo: e.Low, Hi: e.High, HasInterval: finite(e.Low, e.High), Confidence: e.Level, N: e.Points}
 	}

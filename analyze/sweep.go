@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/schemas"
 )
@@ -184,6 +185,7 @@ func newLevel(a *arm, level int64) Level {
 		l.Requests += r.Sum.Requests
 		l.Failed += r.Sum.Failed
 		fewest = min(fewest, r.Sum.Completed)
+		l.addAuditNotes(r)
 	}
 	if fewest < p99Floor {
 		l.TTFTp99 = missing(fmt.Sprintf("a p99 of TTFT needs >= %d completed requests in each run", p99Floor))
@@ -192,6 +194,23 @@ func newLevel(a *arm, level int64) Level {
 		l.Notes = append(l.Notes, fmt.Sprintf("asked %d, achieved %.1f", level, l.Concurrency.Value))
 	}
 	return l
+}
+
+// addAuditNotes attaches what the truth checks found to the numbers it is about.
+func (l *Level) addAuditNotes(r *Run) {
+	for _, f := range r.audit {
+		if f.Check == audit.TokensPerChunk {
+			note := "a chunk carries several tokens: a gap is no time between tokens, see TPOT"
+			l.ITLMean.addNote(note)
+			l.ITLp99.addNote(note)
+		}
+	}
+}
+
+func (e *Estimate) addNote(text string) {
+	if !slices.Contains(e.Notes, text) {
+		e.Notes = append(e.Notes, text)
+	}
 }
 
 // distributions turns the histograms of a series' lowest and highest level into

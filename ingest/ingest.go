@@ -22,8 +22,8 @@ type Options struct {
 	PathPattern string            // from the configuration: {runtime_version}/c{max_concurrency}/…
 	// Relabel lets this identity replace the one under which a run is known.
 	Relabel bool
-	// Progress is told of every piece of an upload that has been read, in bytes
-	// as stored. It may be nil.
+	// Progress is told how much of an upload is done, in bytes as stored: what it
+	// is told adds up to the upload's size. It may be nil.
 	Progress func(bytes int64)
 }
 
@@ -78,7 +78,9 @@ type Report struct {
 // says that it was quarantined, and why. The error is for what stops everything:
 // a full disk, a cancelled context.
 func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
-	raw, err := in.keep(ctx, up)
+	m := &meter{tell: in.opts.Progress, size: up.Size}
+	defer m.to(1)
+	raw, err := in.keep(ctx, up, m)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,7 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 		receipt.Quarantined = problem.Error()
 		return rep, in.session.PutReceipt(receipt)
 	}
-	if err := in.readRuns(ctx, raw, f, id, rep); err != nil {
+	if err := in.readRuns(ctx, raw, f, id, rep, m); err != nil {
 		return nil, err
 	}
 	return rep, in.session.PutReceipt(receipt)
@@ -140,7 +142,7 @@ type rawUpload struct {
 // keep copies the upload into the session, compressed, and digests it on the
 // way. Nothing of it is read a second time from where it came from, so that a
 // file that changes meanwhile, or a stream, gives one consistent upload.
-func (in *Ingester) keep(ctx context.Context, up Upload) (*rawUpload, error) {
+func (in *Ingester) keep(ctx context.Context, up Upload, m *meter) (*rawUpload, error) {
 	src, err := up.Open()
 	if err != nil {
 		return nil, err
@@ -151,14 +153,15 @@ func (in *Ingester) keep(ctx context.Context, up Upload) (*rawUpload, error) {
 		return nil, err
 	}
 	raw := &rawUpload{Blob: blob}
-	if err := raw.fill(&countingReader{ctx: ctx, r: src, progress: in.opts.Progress}); err != nil {
+	half := func(read int64) { m.to(0.5 * float64(read) / float64(up.Size)) }
+	if err := raw.fill(&source{ctx: ctx, r: src, progress: half}); err != nil {
 		blob.Discard()
 		return nil, fmt.Errorf("%s: %w", up.Name, err)
 	}
 	return raw, nil
 }
 
-func (raw *rawUpload) fill(src *countingReader) error {
+func (raw *rawUpload) fill(src *source) error {
 	z, err := zstd.NewWriter(raw.Blob, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
@@ -180,14 +183,15 @@ func (raw *rawUpload) fill(src *countingReader) error {
 
 // readRuns runs the producer's reader over the kept upload and publishes each
 // run that it closes.
-func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *Identity, rep *Report) error {
+func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *Identity, rep *Report, m *meter) error {
 	src := func() (io.ReadCloser, error) { return openRaw(ctx, raw.Path()) }
 	file, err := src()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	records := f.open(file, rep.SourceName)
+	otherHalf := func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.size)) }
+	records := f.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName)
 	b := newRunBuilder(in, rep.UploadSHA256, func() (io.ReadCloser, recordReader, error) {
 		file, err := src()
 		if err != nil {
@@ -296,28 +300,48 @@ func conflicts(m *lake.Manifest, all []*lake.Manifest) []string {
 	return out
 }
 
-// countingReader reports progress, stops when the context does, and tells a
-// fault of the source from a fault of the bytes.
-type countingReader struct {
+// A source is an upload being read: it reports progress, stops when the context
+// does, and tells a fault of where the bytes come from from a fault in them.
+type source struct {
 	ctx      context.Context
 	r        io.Reader
-	progress func(int64)
+	progress func(read int64) // so far; may be nil
+	read     int64
 	err      error
 }
 
-func (c *countingReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		c.err = err
+func (s *source) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		s.err = err
 		return 0, err
 	}
-	n, err := c.r.Read(p)
+	n, err := s.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		c.err = err
+		s.err = err
 	}
-	if c.progress != nil {
-		c.progress(int64(n))
+	s.read += int64(n)
+	if s.progress != nil {
+		s.progress(s.read)
 	}
 	return n, err
+}
+
+// A meter tells how much of an upload is done. An upload is gone over twice: once
+// to keep it, once to read it.
+type meter struct {
+	tell func(bytes int64)
+	size int64
+	told int64
+}
+
+// to says that a share of the upload, from 0 to 1, is done.
+func (m *meter) to(share float64) {
+	done := int64(share * float64(m.size))
+	if m.tell == nil || m.size == 0 || done <= m.told {
+		return
+	}
+	m.tell(done - m.told)
+	m.told = done
 }
 
 // onlyReader hides WriteTo, which would make io.CopyBuffer bypass its buffer.
@@ -329,7 +353,7 @@ func openRaw(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	z, err := zstd.NewReader(bufio.NewReaderSize(&countingReader{ctx: ctx, r: f}, 256<<10), zstd.WithDecoderConcurrency(1))
+	z, err := zstd.NewReader(bufio.NewReaderSize(&source{ctx: ctx, r: f}, 256<<10), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		f.Close()
 		return nil, err

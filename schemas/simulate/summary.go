@@ -28,12 +28,12 @@ type Summary struct {
 // vLLM writes it.
 type Distribution struct{ Mean, Median, Std, P99 float64 }
 
-// Summary computes what vLLM would report for t.
-func (t Trace) Summary() Summary {
-	s := Summary{Duration: t.Duration}
+// Summary computes what vLLM would report for tr.
+func (tr Trace) Summary() Summary {
+	s := Summary{Duration: tr.Duration}
 	var ttft, tpot, itl, e2el []float64
-	for i := range t.Requests {
-		r := &t.Requests[i]
+	for i := range tr.Requests {
+		r := &tr.Requests[i]
 		if !r.OK() {
 			s.Failed++
 			continue
@@ -50,29 +50,29 @@ func (t Trace) Summary() Summary {
 			tpot = append(tpot, seconds(r.E2EL()-r.TTFT)/float64(r.OutputTokens-1))
 		}
 	}
-	duration := seconds(t.Duration)
+	duration := seconds(tr.Duration)
 	s.RequestThroughput = float64(s.Completed) / duration
 	s.OutputThroughput = float64(s.OutputTokens) / duration
 	s.TotalTokenThroughput = float64(s.InputTokens+s.OutputTokens) / duration
-	s.PeakTokens, s.PeakRequests = t.peaks()
+	s.PeakTokens, s.PeakRequests = tr.peaks()
 	s.TTFT, s.TPOT, s.ITL, s.E2EL = distribution(ttft), distribution(tpot), distribution(itl), distribution(e2el)
 	return s
 }
 
 // peaks counts tokens and requests by second since the first successful start,
 // and returns the highest counts.
-func (t Trace) peaks() (tokens, requests int) {
+func (tr Trace) peaks() (tokens, requests int) {
 	origin := never
-	for i := range t.Requests {
-		if t.Requests[i].OK() {
-			origin = min(origin, t.Requests[i].Start)
+	for i := range tr.Requests {
+		if tr.Requests[i].OK() {
+			origin = min(origin, tr.Requests[i].Start)
 		}
 	}
 	second := func(at time.Duration) int { return int((at - origin) / time.Second) }
-	size := 1 + second(max(origin, t.Duration))
+	size := 1 + second(max(origin, tr.Duration))
 	inTokens, inRequests := make([]int, size), make([]int, size)
-	for i := range t.Requests {
-		r := &t.Requests[i]
+	for i := range tr.Requests {
+		r := &tr.Requests[i]
 		if !r.OK() {
 			continue
 		}
