@@ -1,0 +1,48 @@
+package markdown
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A Folder takes the files of a report, each whole or not at all. Names have no
+// slashes. data belongs to the caller when WriteFile returns.
+type Folder interface {
+	WriteFile(name string, data []byte) error
+}
+
+// A Dir is a folder on disk. It is made when the first file is written.
+type Dir string
+
+// WriteFile writes the file under a temporary name and renames it: readers see
+// the old file or the new one.
+func (d Dir) WriteFile(name string, data []byte) (err error) {
+	if err := os.MkdirAll(string(d), 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(string(d), ".tmp-*-"+name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("writing %s: %w", filepath.Join(string(d), name), err)
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil { // CreateTemp makes it private
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(string(d), name))
+}

@@ -1,0 +1,258 @@
+package markdown
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/servestat/servestat/analyze"
+	"github.com/servestat/servestat/report/escape"
+	"github.com/servestat/servestat/report/plot"
+)
+
+// Schema names the form of report.json. A field may be added to it; a change of
+// meaning is a new number.
+const Schema = "servestat.report/1"
+
+// perPage is how many comparisons, and how many sweeps, one page holds; the
+// first page's have pictures.
+const perPage = 20
+
+// Write writes the report of res into the folder dir.
+func Write(dir string, res *analyze.Result) error { return WriteTo(Dir(dir), res) }
+
+// WriteTo writes the report of res into f.
+func WriteTo(f Folder, res *analyze.Result) error {
+	r := newReport(res)
+	if err := r.draw(f); err != nil {
+		return err
+	}
+	for _, p := range r.furtherPages() {
+		if err := f.WriteFile(p.name, p.data); err != nil {
+			return err
+		}
+	}
+	data, err := encodeJSON(res)
+	if err != nil {
+		return err
+	}
+	if err := f.WriteFile("report.json", data); err != nil {
+		return err
+	}
+	return f.WriteFile("README.md", r.firstPage())
+}
+
+// WritePage writes the first page of the report alone, without pictures: for a
+// comment on a change, or a job's summary. Its links to the other files of the
+// report lead somewhere only beside them.
+func WritePage(w io.Writer, res *analyze.Result) error {
+	_, err := w.Write(newReport(res).firstPage())
+	return err
+}
+
+// A report is a result in order of presentation.
+type report struct {
+	*analyze.Result
+	comparisons []analyze.Comparison // the worst first
+	sweeps      []analyze.Sweep      // in the order of the comparisons, then the others
+	pictures    map[string]picture   // by what they show, see figureOf
+}
+
+// A picture is a file of the report, or the reason why it was not drawn.
+type picture struct {
+	file, alt string
+	err       error
+}
+
+func newReport(res *analyze.Result) *report {
+	r := &report{Result: res, comparisons: slices.Clone(res.Comparisons), pictures: map[string]picture{}}
+	slices.SortStableFunc(r.comparisons, func(a, b analyze.Comparison) int { return cmp.Compare(severity(a.Verdict), severity(b.Verdict)) })
+	r.sweeps = slices.Clone(res.Sweeps)
+	slices.SortStableFunc(r.sweeps, func(a, b analyze.Sweep) int { return cmp.Compare(r.place(a.Group), r.place(b.Group)) })
+	return r
+}
+
+// severity orders verdicts by how urgently somebody must look.
+func severity(v analyze.Verdict) int {
+	order := []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Inconclusive, analyze.Improved, analyze.NotRegressed}
+	if i := slices.Index(order, v); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// place is the position of the first comparison of a group.
+func (r *report) place(g analyze.Group) int {
+	i := slices.IndexFunc(r.comparisons, func(c analyze.Comparison) bool { return c.Group == g })
+	if i < 0 {
+		return len(r.comparisons)
+	}
+	return i
+}
+
+// draw writes the pictures of the first page. One that cannot be drawn leaves
+// its reason to be printed in its place; one that cannot be written is an error.
+func (r *report) draw(f Folder) error {
+	for i := range min(len(r.comparisons), perPage) {
+		if len(r.comparisons[i].Metrics) == 0 {
+			continue
+		}
+		fig, err := plot.Forest(r.comparisons[i])
+		if err := r.drawOne(f, figureOf("comparison", i, "forest"), fig, err); err != nil {
+			return err
+		}
+	}
+	for i := range min(len(r.sweeps), perPage) {
+		for _, fig := range plot.OfSweep(r.sweeps[i]) {
+			if fig.AgainstConcurrency && !isCurve(r.sweeps[i]) {
+				continue // a picture of one point says less than the table
+			}
+			if err := r.drawOne(f, figureOf("sweep", i, fig.Name), fig.Figure, fig.Err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isCurve reports whether any series of a sweep has two levels.
+func isCurve(s analyze.Sweep) bool {
+	return slices.ContainsFunc(s.Series, func(s analyze.Series) bool { return len(s.Levels) > 1 })
+}
+
+// figureOf names the picture of a kind of the i-th comparison or sweep. No name
+// from an upload is in it.
+func figureOf(of string, i int, kind string) string { return fmt.Sprintf("%s-%d-%s", of, i+1, kind) }
+
+func (r *report) drawOne(f Folder, key string, fig plot.Figure, err error) error {
+	var buf bytes.Buffer
+	if err == nil {
+		err = fig.WritePNG(&buf)
+	}
+	if err != nil {
+		r.pictures[key] = picture{err: err}
+		return nil
+	}
+	r.pictures[key] = picture{file: key + ".png", alt: fig.Alt}
+	return f.WriteFile(key+".png", buf.Bytes())
+}
+
+// picture adds a picture to a page, or says why there is none. Pages beyond the
+// first have none.
+func (r *report) picture(p *page, key string) {
+	pic, ok := r.pictures[key]
+	switch {
+	case !ok:
+		return
+	case pic.err != nil:
+		p.block("*Not drawn: %s.*", prose(pic.err.Error()))
+	default:
+		p.block("![%s](%s)", escape.Alt(pic.alt), pic.file)
+	}
+}
+
+// A file is a page of the report, written.
+type file struct {
+	name string
+	data []byte
+}
+
+// firstPage is README.md.
+func (r *report) firstPage() []byte {
+	var p page
+	r.summary(&p)
+	if len(r.comparisons) > 0 {
+		p.heading(2, "comparisons", "Comparisons")
+		methods(&p, r.comparisons[:min(len(r.comparisons), perPage)])
+		for i := range min(len(r.comparisons), perPage) {
+			r.comparison(&p, i)
+		}
+	}
+	if len(r.sweeps) > 0 {
+		p.heading(2, "curves", "Curves")
+		for i := range min(len(r.sweeps), perPage) {
+			r.sweep(&p, i)
+		}
+		r.morePages(&p, "curves", len(r.sweeps))
+	}
+	r.findings(&p)
+	r.agreement(&p)
+	r.data(&p)
+	r.definitions(&p)
+	r.reproduce(&p)
+	return p.buf.Bytes()
+}
+
+// furtherPages are the pages that hold what the first does not.
+func (r *report) furtherPages() []file {
+	var out []file
+	for from := perPage; from < len(r.comparisons); from += perPage {
+		var p page
+		to := min(from+perPage, len(r.comparisons))
+		p.block("# Comparisons %d to %d of %d", from+1, to, len(r.comparisons))
+		p.block("[The report](README.md) begins with the worst of them.")
+		p.table(r.comparisonTable(from, to))
+		methods(&p, r.comparisons[from:to])
+		for i := from; i < to; i++ {
+			r.comparison(&p, i)
+		}
+		out = append(out, file{pageName("comparisons", from), p.buf.Bytes()})
+	}
+	for from := perPage; from < len(r.sweeps); from += perPage {
+		var p page
+		to := min(from+perPage, len(r.sweeps))
+		p.block("# Curves %d to %d of %d", from+1, to, len(r.sweeps))
+		p.block("[The report](README.md) has the others, and pictures.")
+		for i := from; i < to; i++ {
+			r.sweep(&p, i)
+		}
+		out = append(out, file{pageName("curves", from), p.buf.Bytes()})
+	}
+	return out
+}
+
+// pageName is the file that holds the i-th comparison or sweep.
+func pageName(of string, i int) string {
+	if i < perPage {
+		return "README.md"
+	}
+	return fmt.Sprintf("%s-%d.md", of, i/perPage+1)
+}
+
+// linkTo is the address of the i-th comparison, from any page.
+func linkTo(i int) string {
+	if i < perPage {
+		return fmt.Sprintf("#comparison-%d", i+1)
+	}
+	return fmt.Sprintf("%s#comparison-%d", pageName("comparisons", i), i+1)
+}
+
+// morePages links the pages that go on where this one stops.
+func (r *report) morePages(p *page, of string, n int) {
+	var links []string
+	for from := perPage; from < n; from += perPage {
+		links = append(links, fmt.Sprintf("[%d to %d](%s)", from+1, min(from+perPage, n), pageName(of, from)))
+	}
+	if len(links) > 0 {
+		p.block("More %s, without pictures: %s.", of, listed(links))
+	}
+}
+
+// encodeJSON is report.json: the result as it is, under the name of its form.
+func encodeJSON(res *analyze.Result) ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(struct {
+		Schema string `json:"schema"`
+		analyze.Result
+	}{Schema, *res})
+	if err != nil {
+		return nil, fmt.Errorf("report.json: %w", err)
+	}
+	return buf.Bytes(), nil
+}

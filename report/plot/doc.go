@@ -1,0 +1,31 @@
+// Package plot draws the pictures of a report: how latency and throughput behave
+// as concurrency grows, how chunk gaps are distributed, and what changed between
+// two versions.
+//
+//	fig, err := plot.LatencyVsConcurrency(sweep, "itl")
+//	if err != nil {
+//		return err // e.g. "series 0.20.2: c=8: ITL mean is NaN"
+//	}
+//	err = fig.WritePNG(w) // 1660 pixels wide, for a README that shows 830
+//	alt := fig.Alt        // the picture in a sentence
+//
+// The figures are small compositions over gonum/plot in one house style:
+//
+//   - the x axis is the concurrency that was achieved, on a logarithmic scale,
+//     with ticks at the levels that were asked for and nowhere else;
+//   - every run is a mark, every level an interval, every fit a line with its
+//     band; where nothing was fitted, thin straight lines only lead the eye.
+//     Marks of several versions stand a few pixels aside, not to cover each other;
+//   - a version is told apart by colour, mark and dash at once, and its name
+//     stands at the end of its line, not in a legend;
+//   - units are on the axes, and a line at the foot says how many runs and server
+//     starts there are, and whether they were simulated.
+//
+// Numbers that cannot be drawn stop at the door: constructors return an error
+// that names the series, never a blank picture. What an analysis says is missing
+// (a run's NaN, an estimate with no run behind it) is no error: it is left out
+// and counted at the foot, unless nothing is left.
+//
+// The same input gives the same bytes. Fonts are those bundled with gonum/plot
+// (Liberation Sans), so no machine's own fonts matter.
+package plot

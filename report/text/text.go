@@ -1,0 +1,250 @@
+// Package text renders results for a terminal: the answer first, then a table
+// whose footnotes qualify its numbers.
+package text
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/servestat/servestat/analyze"
+	"github.com/servestat/servestat/report/escape"
+	"github.com/servestat/servestat/report/scale"
+)
+
+// footnotes numbers what qualifies the numbers above them, each text once.
+type footnotes struct{ texts []string }
+
+// mark returns the marks of texts, for the end of a cell.
+func (f *footnotes) mark(texts ...string) string {
+	var marks []string
+	for _, t := range texts {
+		n := 0
+		for i, have := range f.texts {
+			if have == t {
+				n = i + 1
+			}
+		}
+		if n == 0 {
+			f.texts = append(f.texts, t)
+			n = len(f.texts)
+		}
+		marks = append(marks, fmt.Sprint(n))
+	}
+	if len(marks) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(marks, ",") + ")"
+}
+
+func (f *footnotes) write(w io.Writer) {
+	for i, t := range f.texts {
+		fmt.Fprintf(w, "(%d) %s\n", i+1, escape.Line(t))
+	}
+}
+
+// number turns an estimate into what the scale prints.
+func number(e analyze.Estimate) scale.Number {
+	return scale.Number{Value: e.Value, Lo: e.Lo, Hi: e.Hi, Bounded: e.HasInterval}
+}
+
+// Comparisons writes comparisons: a sentence and a table each.
+func Comparisons(w io.Writer, cs []analyze.Comparison) error {
+	for i := range cs {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := comparison(w, &cs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func comparison(w io.Writer, c *analyze.Comparison) error {
+	fmt.Fprintf(w, "%s\n", escape.Line(c.Sentence))
+	if c.Baseline.Simulated || c.Candidate.Simulated {
+		fmt.Fprintln(w, "The logs were made by a simulator, not by a server.")
+	}
+	var notes footnotes
+	if len(c.Metrics) > 0 {
+		fmt.Fprintf(w, "\nbaseline %s: %s; candidate %s: %s; max concurrency %s\n\n",
+			escape.Line(c.Baseline.Label), starts(c.Baseline), escape.Line(c.Candidate.Label), starts(c.Candidate), levels(c.Levels))
+		if err := metrics(w, c.Metrics, &notes); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "\nby max concurrency, intervals not adjusted for the number of cells: for where, not for whether")
+		if err := cells(w, c); err != nil {
+			return err
+		}
+	}
+	if len(notes.texts) > 0 {
+		fmt.Fprintln(w)
+		notes.write(w)
+	}
+	for _, warning := range c.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", escape.Line(warning))
+	}
+	return nil
+}
+
+func starts(a analyze.Arm) string {
+	if a.StartsKnown {
+		return fmt.Sprintf("%d runs on %d server starts", a.Runs, a.Starts)
+	}
+	return fmt.Sprintf("%d runs, %d repeats", a.Runs, a.Starts)
+}
+
+func levels(ls []int64) string {
+	out := make([]string, len(ls))
+	for i, l := range ls {
+		out[i] = fmt.Sprint(l)
+	}
+	return strings.Join(out, ", ")
+}
+
+func metrics(w io.Writer, ms []analyze.MetricDiff, notes *footnotes) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "metric\tbaseline\tcandidate\tchange\tp (adjusted)\tcould see\tverdict")
+	for _, m := range ms {
+		u := scale.For(m.Unit, number(m.Baseline), number(m.Candidate))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", m.Name,
+			u.FormatWithUnit(number(m.Baseline)), u.FormatWithUnit(number(m.Candidate)), scale.ChangeWithInterval(number(m.Ratio)),
+			scale.P(m.PAdjusted), detectable(m.Detectable), m.Verdict, notes.mark(m.Notes...))
+	}
+	return t.Flush()
+}
+
+// detectable says the smallest effect that would have been seen four times in
+// five.
+func detectable(effect float64) string {
+	if math.IsNaN(effect) || math.IsInf(effect, 0) || effect <= 0 {
+		return scale.Missing
+	}
+	return fmt.Sprintf("%.1f %%", 100*effect)
+}
+
+func cells(w io.Writer, c *analyze.Comparison) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "metric")
+	for _, l := range c.Levels {
+		fmt.Fprintf(t, "\tc=%d", l)
+	}
+	fmt.Fprintln(t)
+	for _, m := range c.Metrics {
+		fmt.Fprint(t, m.Name)
+		for _, cell := range m.Cells {
+			fmt.Fprintf(t, "\t%s", scale.ChangeWithInterval(number(cell.Ratio)))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+// Curves writes the curves of sweeps: points, fits, degradation, objectives.
+func Curves(w io.Writer, sweeps []analyze.Sweep) error {
+	for i, s := range sweeps {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		for j := range s.Series {
+			if j > 0 {
+				fmt.Fprintln(w)
+			}
+			if err := series(w, s.Group, &s.Series[j]); err != nil {
+				return err
+			}
+		}
+		for _, warning := range s.Warnings {
+			fmt.Fprintf(w, "warning: %s\n", escape.Line(warning))
+		}
+	}
+	return nil
+}
+
+func series(w io.Writer, g analyze.Group, s *analyze.Series) error {
+	simulated := ""
+	if s.Simulated {
+		simulated = " (simulated)"
+	}
+	fmt.Fprintf(w, "%s, runtime version %s%s: %d runs on %d server starts\n\n", escape.Line(g.String()), escape.Line(s.Version), simulated, len(s.Points), s.Starts)
+	var notes footnotes
+	if err := loadPoints(w, s, &notes); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if d := s.Degradation; d != nil {
+		u := scale.For("s", number(d.Numerator), number(d.Denominator))
+		fmt.Fprintf(w, "degradation: ITL(%d)/ITL(%d) = %s = %s / %s%s\n", d.ToLevel, d.FromLevel, scale.FactorWithInterval(number(d.Value)),
+			u.FormatWithUnit(number(d.Numerator)), u.FormatWithUnit(number(d.Denominator)), notes.mark(d.Value.Notes...))
+	}
+	for _, f := range s.Fits {
+		fit(w, &f, &notes)
+	}
+	for _, o := range s.Objectives {
+		fmt.Fprintf(w, "%s\n", escape.Line(o.Sentence))
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "note: %s\n", escape.Line(n))
+	}
+	notes.write(w)
+	return nil
+}
+
+func loadPoints(w io.Writer, s *analyze.Series, notes *footnotes) error {
+	columns := []struct {
+		name, unit string
+		of         func(*analyze.Level) analyze.Estimate
+	}{
+		{"concurrency", "requests", func(l *analyze.Level) analyze.Estimate { return l.Concurrency }},
+		{"TTFT p50", "s", func(l *analyze.Level) analyze.Estimate { return l.TTFTp50 }},
+		{"TTFT p99", "s", func(l *analyze.Level) analyze.Estimate { return l.TTFTp99 }},
+		{"ITL mean", "s", func(l *analyze.Level) analyze.Estimate { return l.ITLMean }},
+		{"ITL p99", "s", func(l *analyze.Level) analyze.Estimate { return l.ITLp99 }},
+		{"TPOT mean", "s", func(l *analyze.Level) analyze.Estimate { return l.TPOTMean }},
+		{"output", "tokens/s", func(l *analyze.Level) analyze.Estimate { return l.Output }},
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "asked\truns")
+	units := make([]scale.Unit, len(columns))
+	for i, c := range columns {
+		var all []scale.Number
+		for j := range s.Levels {
+			all = append(all, number(c.of(&s.Levels[j])))
+		}
+		units[i] = scale.For(c.unit, all...)
+		fmt.Fprintf(t, "\t%s", units[i].Heading(c.name))
+	}
+	fmt.Fprintln(t)
+	for j := range s.Levels {
+		l := &s.Levels[j]
+		fmt.Fprintf(t, "%d\t%d", l.MaxConcurrency, l.Runs)
+		for i, c := range columns {
+			e := c.of(l)
+			fmt.Fprintf(t, "\t%s%s", units[i].Format(number(e)), notes.mark(e.Notes...))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+func fit(w io.Writer, f *analyze.Fit, notes *footnotes) {
+	if f.Refused != "" {
+		fmt.Fprintf(w, "%s: no %s fit: %s\n", f.Metric, f.Model, escape.Line(f.Refused))
+		return
+	}
+	fmt.Fprintf(w, "%s: %s%s\n", f.Metric, f.Formula, notes.mark(f.Warnings...))
+	for _, p := range append(append([]analyze.Param(nil), f.Params...), f.Derived...) {
+		value := p.Text
+		if value == "" {
+			u := scale.For(p.Unit, number(p.Value))
+			value = u.FormatEnds(number(p.Value))
+			if u.Symbol != "" {
+				value += " " + u.Symbol
+			}
+		}
+		fmt.Fprintf(w, "  %s = %s  (%s)%s\n", p.Name, value, p.Meaning, notes.mark(p.Value.Notes...))
+	}
+}
