@@ -310,7 +310,7 @@ func metricDiff(m measure, in compare.Input, r compare.Result, levels []int64) M
 	d := MetricDiff{
 		Metric: m.metric, Statistic: m.statistic, Name: m.name, Unit: def.Unit, Better: def.Better,
 		Baseline: estimate(in.Baseline), Candidate: estimate(in.Candidate), Ratio: ratioEstimate(r.Ratio),
-		P: r.P, PAdjusted: r.AdjustedP, Verdict: verdictOf(r.Verdict), Detectable: math.Abs(r.Detectable.Ratio - 1),
+		P: r.P, PAdjusted: r.AdjustedP, Verdict: verdictOf(r.Verdict), Detectable: math.Abs(r.Detectable.Ratio - 1), Margin: r.Margin,
 		RunsNeeded: r.RunsNeeded, Method: string(r.Ratio.Method),
 	}
 	for _, w := range r.Warnings {

@@ -7,13 +7,22 @@ import (
 
 // JSON has no NaN: a number that could not be had is null there.
 
-// MarshalJSON writes e with null for a value that could not be had.
+// MarshalJSON writes e with null for a value that could not be had. An interval
+// that there is not is left out.
 func (e Estimate) MarshalJSON() ([]byte, error) {
-	type plain Estimate // without methods
-	return json.Marshal(struct {
-		Value *float64 `json:"value"`
-		plain
-	}{number(e.Value), plain(e)})
+	out := struct {
+		Value       *float64 `json:"value"`
+		Lo          *float64 `json:"lo,omitempty"`
+		Hi          *float64 `json:"hi,omitempty"`
+		HasInterval bool     `json:"has_interval"`
+		Confidence  float64  `json:"confidence,omitempty"`
+		N           int      `json:"n"`
+		Notes       []string `json:"notes,omitempty"`
+	}{Value: number(e.Value), HasInterval: e.HasInterval, N: e.N, Notes: e.Notes}
+	if e.HasInterval {
+		out.Lo, out.Hi, out.Confidence = number(e.Lo), number(e.Hi), e.Confidence
+	}
+	return json.Marshal(out)
 }
 
 // MarshalJSON writes p with null for values that the run does not have.
@@ -44,6 +53,18 @@ func (m MetricDiff) MarshalJSON() ([]byte, error) {
 		PAdjusted  *float64 `json:"p_adjusted"`
 		Detectable *float64 `json:"smallest_detectable_effect"`
 	}{plain(m), number(m.P), number(m.PAdjusted), number(m.Detectable)})
+}
+
+// MarshalJSON writes a with null for a deviation from a reported 0.
+func (a Agreement) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Key      string   `json:"key"`
+		Compared int      `json:"compared"`
+		Equal    int      `json:"equal"`
+		MaxDev   *float64 `json:"max_relative_deviation"`
+		Why      string   `json:"why,omitempty"`
+		Where    string   `json:"where,omitempty"`
+	}{a.Key, a.Compared, a.Equal, number(a.MaxDev), a.Why, a.Where})
 }
 
 func number(v float64) *float64 {

@@ -221,6 +221,7 @@ type MetricDiff struct {
 	PAdjusted  float64        `json:"p_adjusted"`
 	Verdict    Verdict        `json:"verdict"`
 	Detectable float64        `json:"smallest_detectable_effect"` // relative; 0 where unknown
+	Margin     float64        `json:"margin"`                     // relative worsening that "not regressed" rules out
 	RunsNeeded int            `json:"runs_needed,omitempty"`      // per arm, to settle an inconclusive verdict
 	Method     string         `json:"method"`
 	Cells      []CellDiff     `json:"cells,omitempty"`

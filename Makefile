@@ -1,0 +1,57 @@
+# servestat. `make help` lists what there is.
+
+GO ?= go
+TOOL = $(GO) tool -modfile=.ci/tools.mod
+PACKAGES = ./...
+FUZZTIME ?= 10s
+DEMO = cmd/servestat/testdata/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check race fuzz bench golden clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+build: ## leave bin/servestat
+	$(GO) build -trimpath -o bin/servestat ./cmd/servestat
+
+demo: build ## ingest the bundled logs and write demo/report/
+	@rm -rf demo/report demo/article
+	bin/servestat ingest --lake demo/lake $(DEMO)/logs
+	bin/servestat report weekly --lake demo/lake --out demo/report
+	bin/servestat ingest --lake demo/article-lake $(DEMO)/jetson-thor-article
+	bin/servestat report sweep --lake demo/article-lake --out demo/article
+	@echo
+	@echo "The regression report is in demo/report/README.md, the article's sweep in demo/article/README.md"
+	@echo "Ask the lake yourself: bin/servestat sql --lake demo/lake \"select * from load_points\""
+
+test: ## run all tests
+	$(TOOL) gotestsum --format pkgname -- -timeout 20m $(PACKAGES)
+
+check: ## what CI runs before the tests: format, vet, lint with the import graph, tidiness
+	@out=$$(gofmt -l .); test -z "$$out" || { echo "not gofmt-clean:"; echo "$$out"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(TOOL) staticcheck $(PACKAGES)
+	@out=$$($(TOOL) depguard $(PACKAGES) 2>&1 | grep -v -i 'configuration'); test -z "$$out" || { echo "import graph:"; echo "$$out"; exit 1; }
+	$(GO) mod tidy -diff
+
+race: ## the tests of everything concurrent or parsing, under the race detector
+	$(GO) test -race -timeout 20m ./schemas/... ./ingest/... ./cmd/...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@$(GO) list -f '{{if .TestGoFiles}}{{.ImportPath}}{{else if .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PACKAGES) | while read -r pkg; do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
+		done; \
+	done
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES) | grep -v 'no test files'
+
+golden: ## rewrite golden files; then read the diff
+	$(GO) test $$($(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}' $(PACKAGES)) -update
+	git --no-pager diff --stat
+
+clean: ## remove what make left
+	rm -rf bin demo

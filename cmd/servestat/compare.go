@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/servestat/servestat/analyze"
+	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/ingest"
+	"github.com/servestat/servestat/report/text"
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+const compareLong = `Compare a candidate with a baseline: two folders (or files, several joined by
+commas) of results, or two selections of runs in the lake, column=value joined by
+commas. One verdict for each model and hardware that both have, over TTFT, ITL,
+TPOT, E2EL and throughput.
+
+One value a server start and metric counts: tokens and requests of one start are
+not independent. Five starts a side see a change of about 3 % at the usual noise;
+fewer than three never give a verdict.
+
+Exit code: 0 no regression, and able to see one; 1 regression; 2 inconclusive;
+3 not comparable, with the reason.`
+
+func (a *app) compareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compare [flags] BASELINE CANDIDATE",
+		Short: "one verdict: did the candidate get worse?",
+		Long:  compareLong,
+		Example: `  servestat compare old/ new/
+  servestat compare --lake lake runtime_version=0.19.0 runtime_version=0.20.0
+  servestat compare model=m,runtime_version=0.19.0 model=m,runtime_version=0.20.0 --format json`,
+		Args: exactArgs(2, "BASELINE and CANDIDATE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.compare(cmd.Context(), args[0], args[1])
+		},
+	}
+	f := cmd.Flags()
+	f.String("format", "text", "text or json")
+	comparisonFlags(cmd)
+	f.StringArray("label", nil, "with folders: identity of both sides, key=value; may be repeated")
+	return cmd
+}
+
+func comparisonFlags(cmd *cobra.Command) {
+	cmd.Flags().Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
+	cmd.Flags().Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
+}
+
+func (a *app) compareOptions() (analyze.CompareOptions, error) {
+	o := analyze.CompareOptions{Margin: a.config.GetFloat64("margin"), MinEffect: a.config.GetFloat64("min-effect")}
+	if !(o.MinEffect > 0 && o.MinEffect < o.Margin && o.Margin < 1) {
+		return o, usagef("3 % is 0.03", "--min-effect %g and --margin %g: want 0 < min-effect < margin < 1", o.MinEffect, o.Margin)
+	}
+	return o, nil
+}
+
+func (a *app) compare(ctx context.Context, baseline, candidate string) error {
+	asJSON, err := a.jsonFormat()
+	if err != nil {
+		return err
+	}
+	opts, err := a.compareOptions()
+	if err != nil {
+		return err
+	}
+	var comparisons []analyze.Comparison
+	err = a.withSides(ctx, baseline, candidate, func(b, c side) error {
+		comparisons = analyze.Compare(b.data, c.data, b.label, c.label, opts)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(a.stdout, "servestat.compare/1", map[string]any{"verdict": worst(comparisons), "comparisons": comparisons})
+	} else {
+		err = text.Comparisons(a.stdout, comparisons)
+	}
+	if err != nil {
+		return err
+	}
+	return verdictExit(worst(comparisons))
+}
+
+// worst is the verdict that decides over several comparisons.
+func worst(cs []analyze.Comparison) analyze.Verdict {
+	has := map[analyze.Verdict]bool{}
+	for _, c := range cs {
+		has[c.Verdict] = true
+	}
+	for _, v := range []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Inconclusive, analyze.Improved} {
+		if has[v] {
+			return v
+		}
+	}
+	return analyze.NotRegressed
+}
+
+func verdictExit(v analyze.Verdict) error {
+	switch v {
+	case analyze.Regressed:
+		return &exitError{code: exitRegression}
+	case analyze.NotComparable:
+		return &exitError{code: exitInvalid}
+	case analyze.Inconclusive:
+		return &exitError{code: exitInconclusive}
+	}
+	return nil
+}
+
+// A side is one side of a comparison.
+type side struct {
+	label string
+	data  *analyze.Data
+}
+
+// withSides loads both sides, from the lake where they are selectors, from lakes
+// of their own where they are files, and calls do while they are open.
+func (a *app) withSides(ctx context.Context, baseline, candidate string, do func(b, c side) error) error {
+	bFiles, cFiles := isFiles(baseline), isFiles(candidate)
+	switch {
+	case bFiles && cFiles:
+		return a.withFiles(ctx, baseline, func(b side) error {
+			return a.withFiles(ctx, candidate, func(c side) error { return do(b, c) })
+		})
+	case bFiles != cFiles:
+		return usagef("servestat compare old/ new/, or servestat compare runtime_version=0.19.0 runtime_version=0.20.0",
+			"%q and %q: want two paths that exist, or two selectors column=value", baseline, candidate)
+	}
+	for _, s := range []string{baseline, candidate} {
+		if _, err := query.Selector(s); err != nil {
+			return usagef(noSuchFile(s), "%w", err)
+		}
+	}
+	return a.withLake(ctx, func(db *query.DB) error {
+		b, err := selectSide(ctx, db, baseline)
+		if err != nil {
+			return err
+		}
+		c, err := selectSide(ctx, db, candidate)
+		if err != nil {
+			return err
+		}
+		return do(b, c)
+	})
+}
+
+// selectSide loads the runs of a selector. A key that is neither a column nor a
+// label of any run is a slip of the pen, and not an empty selection.
+func selectSide(ctx context.Context, db *query.DB, selector string) (side, error) {
+	data, err := analyze.Select(ctx, db, selector)
+	if err != nil {
+		return side{}, badSelection(err)
+	}
+	if unknown := query.Labels(selector); len(data.Runs) == 0 && len(unknown) > 0 {
+		return side{}, usagef(nearColumn(unknown[0]), "no run has a column or a label %q", unknown[0])
+	}
+	return side{selector, data}, nil
+}
+
+func nearColumn(name string) string {
+	best, bestDistance := "", 4
+	for _, c := range schemas.RunsTable.Columns {
+		if d := editDistance(c.Name, name); d < bestDistance {
+			best, bestDistance = c.Name, d
+		}
+	}
+	if best == "" {
+		return "servestat sql \"describe runs\" lists the columns"
+	}
+	return "did you mean " + best
+}
+
+func noSuchFile(s string) string {
+	if strings.Contains(s, "=") {
+		return ""
+	}
+	return "there is no file or folder " + s
+}
+
+// badSelection marks an error of DuckDB over a user's condition as the user's.
+func badSelection(err error) error {
+	return usagef("servestat sql \"describe runs\" lists the columns", "selection: %w", err)
+}
+
+// isFiles reports whether every path of a list exists or is a pattern.
+func isFiles(list string) bool {
+	for _, p := range splitPaths(list) {
+		if matches, err := filepath.Glob(p); err != nil || len(matches) == 0 {
+			if _, err := os.Stat(p); err != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// splitPaths splits a list of paths at commas, unless it is the name of a file
+// itself.
+func splitPaths(list string) []string {
+	if _, err := os.Stat(list); err == nil {
+		return []string{list}
+	}
+	return strings.Split(list, ",")
+}
+
+// withFiles takes files into a lake that lives as long as do.
+func (a *app) withFiles(ctx context.Context, list string, do func(side) error) (err error) {
+	dir, err := os.MkdirTemp("", "servestat-compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	l, err := lake.CreateTemporary(filepath.Join(dir, "lake"))
+	if err != nil {
+		return err
+	}
+	labels, err := parseLabels(a.config.GetStringSlice("label"))
+	if err != nil {
+		return err
+	}
+	t, err := a.ingestInto(ctx, l, splitPaths(list), ingest.Options{Labels: labels}, nil)
+	if err != nil {
+		return err
+	}
+	if err := t.verdict(false); err != nil {
+		return invalidf("", "%s: nothing in it can be compared", list)
+	}
+	db, err := query.Open(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	data, err := analyze.Load(ctx, db, "")
+	if err != nil {
+		return err
+	}
+	return do(side{strings.TrimRight(list, "/"), data})
+}
+
+// withLake opens the lake for the time of do.
+func (a *app) withLake(ctx context.Context, do func(*query.DB) error) error {
+	l, err := a.openLake()
+	if err != nil {
+		return err
+	}
+	db, err := query.Open(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return do(db)
+}
+
+// writeJSON writes fields as one indented JSON object that names its schema.
+func writeJSON(w io.Writer, schema string, fields map[string]any) error {
+	fields["schema"] = schema
+	out, err := json.MarshalIndent(fields, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", out)
+	return err
+}

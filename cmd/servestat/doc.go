@@ -1,0 +1,93 @@
+/*
+Servestat is benchstat for LLM serving. It takes the raw per-token timestamp logs
+of benchmark runs, keeps them in a lake of Parquet files, and says how latency
+behaves as concurrency grows, and whether a runtime version made it worse.
+
+This page is the manual. Its examples are run by a test, over the bundled logs
+in a folder called logs, which are simulated: two versions, six levels of
+concurrency, five server starts each.
+
+# Compare two folders
+
+The first thing to try. Each folder holds results that vllm bench serve wrote
+with --save-result --save-detailed:
+
+	$ servestat compare logs/0.19.0 logs/0.20.0
+	Regressed: logs/0.20.0 against logs/0.19.0 on simulated/affine-decoder, simulated: …
+	The logs were made by a simulator, not by a server.
+	…
+	exit code 1
+
+One value a server start counts: tokens and requests of one start share its luck,
+so however many there are, they are one replicate. What differs between the
+sides besides the version is said; what must not differ (the workload, the
+request backend) is refused, with exit code 3.
+
+# Keep results in a lake
+
+	$ servestat ingest logs
+	60 files: 60 new runs, 2520 requests, 320040 chunk gaps; 2 skipped as no result
+	$ servestat ingest logs
+	60 files: 0 new runs, 0 requests, 0 chunk gaps; 60 in the lake already; 2 skipped as no result
+
+The lake is ./lake unless --lake or SERVESTAT_LAKE says otherwise. Ingesting is
+idempotent: twice, in another order, or again after a kill ends in the same
+bytes. A file that cannot be used is quarantined with its reason.
+
+# Say what was measured
+
+A result file does not know the server: its version, its hardware, its flags.
+They are taken from --label key=value, from a servestat.yaml beside the results
+or above them, from --metadata keys inside them, from the server log beside them,
+from the path, in this order of authority. A servestat.yaml looks like this:
+
+	runtime: vllm
+	runtime_version: "0.20.0"
+	hardware: H100
+	path: "c{max_concurrency}/run{repeat}.json"      # what the path below this folder says
+	server_start: "{runtime_version}-start{repeat}"  # runs of equal server_start are one replicate
+	server_log: server.log
+	labels:
+	  team: serving
+
+Every value keeps its source, and what stays unknown is NULL:
+
+	$ servestat sql --format csv "select distinct runtime_version, provenance->>'runtime_version' as source, provenance->>'repeat' as repeat_from from runs order by all"
+	runtime_version,source,repeat_from
+	0.19.0,sidecar,path
+	0.20.0,sidecar,path
+
+# Ask anything
+
+The tables are runs, requests, tokens and cells; the views run_summary,
+load_points and token_times stand on them. "describe runs" lists columns; what
+they mean is in schemas/FORMAT.md.
+
+	$ servestat sql --format csv "select runtime_version, max_concurrency, count(*) as requests from requests join runs using (run_id) where max_concurrency > 8 group by all order by all"
+	runtime_version,max_concurrency,requests
+	0.19.0,16,320
+	0.19.0,32,640
+	0.20.0,16,320
+	0.20.0,32,640
+
+One SELECT at a time; nothing outside the lake can be read, and nothing written.
+
+# Curves
+
+	$ servestat curve --where "runtime_version = '0.19.0'" --slo "itl_p99<50ms"
+	simulated/affine-decoder, simulated, runtime version 0.19.0 (simulated): 30 runs on 5 server starts
+	…
+
+# Reports
+
+	$ servestat report weekly --out report
+	report/README.md
+
+Exit codes: 0 asked and answered, no regression and able to see one; 1 regression;
+2 inconclusive; 3 the input is invalid or not comparable; 4 servestat failed.
+Data goes to stdout, talk to stderr.
+
+Flags overrule the environment (SERVESTAT_LAKE, SERVESTAT_FORMAT, …), which
+overrules servestat.yaml in the current folder, or the file that --config names.
+*/
+package main

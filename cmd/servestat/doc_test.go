@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/shlex"
+)
+
+// Every "$ servestat" line of the manual is run, and what it prints must be what
+// the manual shows. A line "…" stands for any lines, and … at the end of a line
+// for the rest of it.
+func TestManualIsTrue(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Abs("testdata/demo/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.Symlink(logs, "logs"); err != nil {
+		t.Fatal(err)
+	}
+	examples := readExamples(string(text))
+	if len(examples) < 6 {
+		t.Fatalf("found %d examples in the manual", len(examples))
+	}
+	for _, e := range examples {
+		args, err := shlex.Split(strings.TrimPrefix(e.command, "servestat "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), args, strings.NewReader(""), &stdout, &stderr)
+		got := stdout.String() + stderr.String()
+		if code != 0 {
+			got += fmt.Sprintf("exit code %d\n", code)
+		}
+		if !matches(strings.Split(strings.TrimRight(got, "\n"), "\n"), e.output) {
+			t.Errorf("$ %s\nprints\n%s\nthe manual says\n%s", e.command, got, strings.Join(e.output, "\n"))
+		}
+	}
+}
+
+type example struct {
+	command string
+	output  []string
+}
+
+func readExamples(text string) []example {
+	var out []example
+	open := false
+	for _, line := range strings.Split(text, "\n") {
+		body, indented := strings.CutPrefix(line, "\t")
+		switch {
+		case indented && strings.HasPrefix(body, "$ "):
+			out = append(out, example{command: strings.TrimPrefix(body, "$ ")})
+			open = true
+		case indented && open:
+			out[len(out)-1].output = append(out[len(out)-1].output, body)
+		default:
+			open = false
+		}
+	}
+	return out
+}
+
+// matches compares lines with a pattern of lines.
+func matches(got, want []string) bool {
+	switch {
+	case len(want) == 0:
+		return len(got) == 0
+	case want[0] == "…":
+		for i := range len(got) + 1 {
+			if matches(got[i:], want[1:]) {
+				return true
+			}
+		}
+		return false
+	case len(got) == 0:
+		return false
+	}
+	prefix, elided := strings.CutSuffix(want[0], "…")
+	if got[0] != want[0] && !(elided && strings.HasPrefix(got[0], prefix)) {
+		return false
+	}
+	return matches(got[1:], want[1:])
+}

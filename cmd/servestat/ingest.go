@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/servestat/servestat/ingest"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+const ingestLong = `Take benchmark results into the lake: files, folders (walked whole), globs, - for
+stdin. Files are told by their content, gzip is unpacked. Ingesting the same
+file twice changes nothing. A file that cannot be used is quarantined with the
+reason, and the rest goes on.
+
+A result file does not say which server it measured. That is taken from, in
+this order of authority:
+
+  1. --label key=value, once or more
+  2. servestat.yaml in the file's folder or above it
+  3. --metadata keys that the benchmark wrote into the file
+  4. the server log beside it (version banner, engine arguments)
+  5. --path-pattern, e.g. '{runtime_version}/{hardware}/c{max_concurrency}/*'
+
+What stays unknown is NULL, and said.`
+
+func (a *app) ingestCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ingest [flags] PATH...",
+		Short: "take benchmark results into the lake",
+		Long:  ingestLong,
+		Example: `  servestat ingest results/
+  servestat ingest --label runtime_version=0.20.0 --label hardware=H100 results/*.json
+  servestat ingest --path-pattern '{runtime_version}/c{max_concurrency}/run{repeat}.json' logs/`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("servestat ingest results/", "ingest wants at least one PATH")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.ingest(cmd.Context(), args) },
+	}
+	f := cmd.Flags()
+	f.StringArray("label", nil, "identity or free label, key=value; may be repeated")
+	f.String("path-pattern", "", "take identity out of paths, e.g. '{runtime_version}/c{max_concurrency}/*'")
+	f.Bool("relabel", false, "let this identity replace the one under which runs are known")
+	f.Bool("strict", false, "exit 3 if anything was rejected")
+	f.String("format", "text", "text, or json: one receipt a line on stdout")
+	return cmd
+}
+
+func (a *app) ingest(ctx context.Context, paths []string) error {
+	labels, err := parseLabels(a.config.GetStringSlice("label"))
+	if err != nil {
+		return err
+	}
+	asJSON, err := a.jsonFormat()
+	if err != nil {
+		return err
+	}
+	l, err := lake.Create(a.config.GetString("lake"))
+	if err != nil {
+		return err
+	}
+	tally, err := a.ingestInto(ctx, l, paths, ingest.Options{
+		Labels: labels, PathPattern: a.config.GetString("path-pattern"), Relabel: a.config.GetBool("relabel"),
+	}, func(rep *ingest.Report) error {
+		if asJSON {
+			return json.NewEncoder(a.stdout).Encode(rep.Receipt)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		fmt.Fprintln(a.stdout, tally)
+	}
+	return tally.verdict(a.config.GetBool("strict"))
+}
+
+// A tally counts what became of uploads.
+type tally struct {
+	uploads, runs, requests, gaps, known, quarantined, rejects, skipped int
+}
+
+func (t tally) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s, %s, %s", count(t.uploads, "file"), count(t.runs, "new run"), count(t.requests, "request"), count(t.gaps, "chunk gap"))
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.known, "in the lake already"}, {t.quarantined, "quarantined"}, {t.skipped, "skipped as no result"}} {
+		if part.n > 0 {
+			fmt.Fprintf(&b, "; %d %s", part.n, part.what)
+		}
+	}
+	return b.String()
+}
+
+// verdict is exit 3 where nothing at all could be used, or, when strict, where
+// anything could not.
+func (t tally) verdict(strict bool) error {
+	if t.uploads == 0 {
+		return invalidf("a result is what vllm bench serve --save-result --save-detailed writes", "no benchmark result in what was given")
+	}
+	if t.quarantined == t.uploads || strict && (t.quarantined > 0 || t.rejects > 0) {
+		return &exitError{code: exitInvalid}
+	}
+	return nil
+}
+
+// ingestInto takes paths into l, telling the person and each.
+func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts ingest.Options, each func(*ingest.Report) error) (tally, error) {
+	var t tally
+	uploads, skipped, err := ingest.Find(paths, a.stdin)
+	if err != nil {
+		return t, err
+	}
+	for _, s := range skipped {
+		t.skipped++
+		a.term.detailf("skipped %s: %s", s.Name, s.Why)
+	}
+	total := int64(0)
+	for _, u := range uploads {
+		total += u.Size
+	}
+	add, done := a.term.bar("ingest", total)
+	defer done()
+	opts.Progress = add
+	in, err := ingest.New(l, opts)
+	if err != nil {
+		return t, usagef("", "%w", err)
+	}
+	defer in.Close()
+	for _, u := range uploads {
+		rep, err := in.Ingest(ctx, u)
+		if err != nil {
+			return t, err
+		}
+		t.add(rep)
+		a.tell(rep)
+		if each != nil {
+			if err := each(rep); err != nil {
+				return t, err
+			}
+		}
+	}
+	return t, nil
+}
+
+func (t *tally) add(rep *ingest.Report) {
+	t.uploads++
+	t.rejects += len(rep.Rejects)
+	if rep.Quarantined != "" {
+		t.quarantined++
+	}
+	if rep.Known {
+		t.known++
+		return
+	}
+	t.runs += len(rep.Runs)
+	for _, r := range rep.Runs {
+		t.requests += int(r.Requests)
+		t.gaps += int(r.Gaps)
+	}
+}
+
+// tell says on stderr what the person should know about an upload.
+func (a *app) tell(rep *ingest.Report) {
+	if rep.Quarantined != "" {
+		a.term.warnf("%s", rep.Summary())
+	} else {
+		a.term.detailf("%s", rep.Summary())
+	}
+	const shown = 3
+	for i, r := range rep.Rejects {
+		if i == shown {
+			a.term.warnf("%s: %d more rejects; --format json lists them", rep.SourceName, len(rep.Rejects)-shown)
+			break
+		}
+		if !r.Fatal {
+			a.term.warnf("%s: byte %d: %s", rep.SourceName, r.Offset, r.Reason)
+		}
+		if r.Hint != "" {
+			a.term.hintf("%s", r.Hint)
+		}
+	}
+	for _, w := range rep.Warnings {
+		a.term.warnf("%s", w)
+	}
+}
+
+func parseLabels(texts []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, usagef("--label runtime_version=0.20.0", "label %q: want key=value", text)
+		}
+		if err := ingest.CheckLabel(key, value); err != nil {
+			return nil, usagef("", "%w", err)
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// jsonFormat reads --format of the commands that know text and json.
+func (a *app) jsonFormat() (bool, error) {
+	switch f := a.config.GetString("format"); f {
+	case "text":
+		return false, nil
+	case "json":
+		return true, nil
+	default:
+		return false, usagef("", "--format %s: want text or json", f)
+	}
+}

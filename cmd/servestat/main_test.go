@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/servestat/servestat/schemas/schematest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"servestat": func() { os.Exit(interruptible(os.Args[1:])) },
+	})
+}
+
+// Scripts say what a person types and what comes back: stdout, stderr and exit
+// code. They know $DEMO, the bundled logs, and $REAL, real results kept outside
+// the repository.
+func TestScripts(t *testing.T) {
+	demo, err := filepath.Abs("testdata/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts found: ", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files:         scripts,
+		UpdateScripts: schematest.Update(),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("DEMO", demo)
+			e.Setenv("REAL", realResults(t))
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "real" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			return realResults(t) != "", nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree},
+	})
+}
+
+// realResults is the folder of real vLLM results, or empty where this checkout
+// has none. In CI they must be there.
+func realResults(t *testing.T) string {
+	dir, err := filepath.Abs("../../../shared/data/real/vllm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("real results are missing beside the checkout: ", dir)
+	}
+	return ""
+}
+
+// exits runs a command and wants this exit code: exits 3 servestat ingest x.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		got = ee.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// sametree wants two folders to hold the same files with the same bytes.
+func sameTree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sametree DIR DIR")
+	}
+	if diff := diffTrees(ts.MkAbs(args[0]), ts.MkAbs(args[1])); diff != "" {
+		ts.Fatalf("%s and %s differ:\n%s", args[0], args[1], diff)
+	}
+}
+
+// diffTrees names the files in which two folders differ.
+func diffTrees(a, b string) string {
+	left, right := readTree(a), readTree(b)
+	var diff strings.Builder
+	for name, data := range left {
+		switch other, ok := right[name]; {
+		case !ok:
+			fmt.Fprintf(&diff, "only in the first: %s\n", name)
+		case !bytes.Equal(data, other):
+			fmt.Fprintf(&diff, "not the same bytes: %s\n", name)
+		}
+	}
+	for name := range right {
+		if _, ok := left[name]; !ok {
+			fmt.Fprintf(&diff, "only in the second: %s\n", name)
+		}
+	}
+	return diff.String()
+}
+
+func readTree(root string) map[string][]byte {
+	tree := map[string][]byte{}
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			tree[rel+"/"] = nil
+			return nil
+		}
+		tree[rel], err = os.ReadFile(p)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return tree
+}
+
+// A process killed at any moment leaves a lake that the same command, run again,
+// completes to the same bytes as if nothing had happened.
+func TestKilledIngestIsCompletedByRunningItAgain(t *testing.T) {
+	logs := "testdata/demo/logs"
+	whole := filepath.Join(t.TempDir(), "whole")
+	begin := time.Now()
+	ingestProcess(t, whole, logs, 0)
+	took := time.Since(begin)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for round := range 3 {
+		lake := filepath.Join(t.TempDir(), fmt.Sprint("killed", round))
+		killed := 0
+		for range 12 {
+			if ingestProcess(t, lake, logs, time.Duration(rng.Int64N(int64(took)))) {
+				killed++
+			}
+		}
+		ingestProcess(t, lake, logs, 0)
+		if diff := diffTrees(whole, lake); diff != "" {
+			t.Fatalf("after %d kills:\n%s", killed, diff)
+		}
+		if killed == 0 {
+			t.Error("no kill came in time: the test shows nothing")
+		}
+	}
+}
+
+// ingestProcess runs servestat ingest as a process of its own, and kills it after
+// a while if that is not 0. It reports whether it was killed.
+func ingestProcess(t *testing.T, lake, logs string, kill time.Duration) bool {
+	t.Helper()
+	ctx := t.Context()
+	if kill > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, kill)
+		defer cancel()
+	}
+	cmd := exec.CommandContext(ctx, "servestat", "ingest", "--lake", lake, logs) // Cancel is Kill: no chance to clean up
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil && err != nil {
+		return true
+	}
+	if err != nil {
+		t.Fatalf("ingest: %v\n%s", err, out)
+	}
+	return false
+}

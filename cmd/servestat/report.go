@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/servestat/servestat/analyze"
+	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/report/markdown"
+)
+
+const reportLong = `Write a report: a folder with README.md, its plots as PNG, and report.json. It
+reads on GitHub as it lies. The same lake gives the same bytes.
+
+The exit code says whether the report was written; servestat compare judges.`
+
+func (a *app) reportCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report weekly|compare|sweep|run",
+		Short: "write a report as Markdown and PNG",
+		Long:  reportLong,
+		Example: `  servestat report weekly --out report/
+  servestat report compare runtime_version=0.19.0 runtime_version=0.20.0 --out report/
+  servestat report sweep --where "runtime_version='0.20.0'"
+  servestat report run 3f2a…`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("servestat report weekly", "report wants a kind: weekly, compare, sweep or run")
+			}
+			return usagef("", "no report %q: want weekly, compare, sweep or run", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.weeklyCommand(), a.reportCompareCommand(), a.sweepCommand(), a.runCommand())
+	for _, sub := range cmd.Commands() {
+		sub.Flags().StringP("out", "o", "report", "folder to write into")
+	}
+	return cmd
+}
+
+func (a *app) weeklyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "weekly",
+		Short: "the newest version that ran in a week against the one before, per model and hardware",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, opts analyze.CompareOptions) (*analyze.Result, error) {
+				res, err := analyze.Weekly(cmd.Context(), d, analyze.WeeklyOptions{
+					Week: a.config.GetString("week"), Baseline: a.config.GetString("baseline"), CompareOptions: opts,
+				})
+				if err != nil {
+					return nil, usagef("", "%w", err)
+				}
+				return res, nil
+			})
+		},
+	}
+	cmd.Flags().String("week", "", "ISO week, e.g. 2026-W47 (default: the newest that has runs)")
+	cmd.Flags().String("baseline", "", "runtime version to compare with (default: the newest older one)")
+	cmd.Flags().String("where", "", "SQL condition over runs")
+	comparisonFlags(cmd)
+	return cmd
+}
+
+func (a *app) reportCompareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compare BASELINE CANDIDATE",
+		Short: "one comparison: two selections, or two folders of results",
+		Args:  exactArgs(2, "BASELINE and CANDIDATE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := a.compareOptions()
+			if err != nil {
+				return err
+			}
+			return a.withSides(cmd.Context(), args[0], args[1], func(b, c side) error {
+				res, err := analyze.Compared(cmd.Context(), b.data, c.data, b.label, c.label, opts)
+				if err != nil {
+					return err
+				}
+				return a.writeReport(res)
+			})
+		},
+	}
+	comparisonFlags(cmd)
+	cmd.Flags().StringArray("label", nil, "with folders: identity of both sides, key=value; may be repeated")
+	return cmd
+}
+
+func (a *app) sweepCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sweep",
+		Short: "the curves of all models, hardware and versions",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
+				return analyze.Swept(cmd.Context(), d)
+			})
+		},
+	}
+	cmd.Flags().String("where", "", "SQL condition over runs")
+	comparisonFlags(cmd)
+	return cmd
+}
+
+func (a *app) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run RUN",
+		Short: "one run; RUN is its id or the beginning of it",
+		Args:  exactArgs(1, "a run id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			where, err := query.RunPrefix(args[0])
+			if err != nil {
+				return usagef("servestat sql \"select run_id, source_name from runs\" lists them", "%w", err)
+			}
+			return a.reportFrom(cmd.Context(), where, func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
+				if len(d.Runs) != 1 {
+					return nil, invalidf("servestat sql \"select run_id, source_name from runs\" lists them", "%s are called %s…", count(len(d.Runs), "run"), args[0])
+				}
+				return analyze.OneRun(cmd.Context(), d)
+			})
+		},
+	}
+	comparisonFlags(cmd)
+	return cmd
+}
+
+// reportFrom loads a selection from the lake, makes a result of it and writes it.
+func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error)) error {
+	opts, err := a.compareOptions()
+	if err != nil {
+		return err
+	}
+	return a.withLake(ctx, func(db *query.DB) error {
+		data, err := analyze.Load(ctx, db, where)
+		if err != nil {
+			return badSelection(err)
+		}
+		res, err := make(data, opts)
+		if err != nil {
+			return err
+		}
+		return a.writeReport(res)
+	})
+}
+
+func (a *app) writeReport(res *analyze.Result) error {
+	dir := a.config.GetString("out")
+	if err := markdown.Write(dir, res); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, filepath.Join(dir, "README.md"))
+	return nil
+}
