@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // rCase is one pair of samples with the answers of R 4.2.2, exactRankTests and
@@ -40,7 +42,7 @@ func rCases(t *testing.T) []rCase {
 	var g struct {
 		MannWhitney []rCase `json:"mannwhitney"`
 	}
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	if len(g.MannWhitney) != 12 {
 		t.Fatalf("%d vectors, want 12", len(g.MannWhitney))
 	}
@@ -143,7 +145,7 @@ type perfGolden struct {
 
 func perf(t *testing.T) perfGolden {
 	var g perfGolden
-	known(t, "mwu/golden.json", &g)
+	schematest.Known(t, "mwu/golden.json", &g)
 	return g
 }
 
@@ -269,7 +271,7 @@ func TestAdjustmentsAreR(t *testing.T) {
 			Holm []float64 `json:"holm"`
 		} `json:"padjust"`
 	}
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	holm, bh := Holm(g.PAdjust.P), BenjaminiHochberg(g.PAdjust.P)
 	for i := range g.PAdjust.P {
 		wantNear(t, "holm", holm[i], g.PAdjust.Holm[i], 1e-12)
@@ -287,7 +289,7 @@ func TestPowerIsR(t *testing.T) {
 			D2       []float64   `json:"d2"`
 		} `json:"power"`
 	}
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	for i, n := range g.Power.N {
 		for j, d := range g.Power.D2 {
 			wantNear(t, "power", power(n, n, d, 0.05, 2), g.Power.PowerAtN[i][j], 1e-9)

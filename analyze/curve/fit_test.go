@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // A decode step of 10 ms and 0.4 ms a sequence: the closed form of a closed loop
@@ -26,7 +28,7 @@ func TestAffineIsTheClosedLoopBelowSaturation(t *testing.T) {
 			Rows []struct{ C, ITL, Thr float64 }
 		} `json:"closed_loop"`
 	}
-	known(t, "serving_real/queue_known_answers.json", &known1)
+	schematest.Known(t, "serving_real/queue_known_answers.json", &known1)
 	loop := known1.ClosedLoop
 	var latency, throughput []Point
 	for _, row := range loop.Rows {

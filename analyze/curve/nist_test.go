@@ -11,6 +11,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/num/dual"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // The certified values of the NIST Statistical Reference Datasets for nonlinear
@@ -174,7 +176,7 @@ func nistProblem(name string, model nistModel, rows [][]float64, parameters int)
 // the 11 that NIST certifies.
 func TestNISTCertifiedValues(t *testing.T) {
 	var sets map[string]nistSet
-	known(t, "nist_strd_nls/certified.json", &sets)
+	schematest.Known(t, "nist_strd_nls/certified.json", &sets)
 	if len(sets) != 27 {
 		t.Fatalf("%d data sets, want 27", len(sets))
 	}
@@ -238,7 +240,7 @@ func digitsFrom(p problem, start []float64, set nistSet) digits {
 // nistRows reads the observations at the end of a NIST file: y, then x.
 func nistRows(t *testing.T, name string, n int) [][]float64 {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(knownText(t, "nist_strd_nls/"+name+".dat")), "\n")
+	lines := strings.Split(strings.TrimSpace(schematest.KnownText(t, "nist_strd_nls/"+name+".dat")), "\n")
 	var rows [][]float64
 	for _, line := range lines[len(lines)-n:] {
 		var row []float64

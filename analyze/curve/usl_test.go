@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // uslReference is a fit by R's nls on the data of the R package usl. Its
@@ -33,7 +35,7 @@ func (r uslReference) points(t *testing.T) []Point {
 	if json.Unmarshal(r.Data, &points) == nil {
 		return points
 	}
-	rows, err := csv.NewReader(strings.NewReader(knownText(t, "usl/oracledb.csv"))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(schematest.KnownText(t, "usl/oracledb.csv"))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,7 @@ func (r uslReference) points(t *testing.T) []Point {
 func reference(t *testing.T, name string) []Point {
 	t.Helper()
 	var all map[string]json.RawMessage
-	known(t, "usl/usl_reference_fits.json", &all)
+	schematest.Known(t, "usl/usl_reference_fits.json", &all)
 	var r uslReference
 	if err := json.Unmarshal(all[name], &r); err != nil {
 		t.Fatal(err)
@@ -71,7 +73,7 @@ func wantError(t *testing.T, err, kind error, text string) {
 // All data sets go through the same call: no start is chosen for any of them.
 func TestUSLCertified(t *testing.T) {
 	var all map[string]json.RawMessage
-	known(t, "usl/usl_reference_fits.json", &all)
+	schematest.Known(t, "usl/usl_reference_fits.json", &all)
 	for name, digits := range map[string]float64{
 		"raytracer_first6": 6, "specsdm91": 6, "exact": 6, "oracledb": 6,
 		"raytracer": 5, // b = 0 in the file; the others to the digits it has

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/analyze/sample"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // quantileGolden is what R 4.2.2 says. (The file's key hd_se repeats hd and is
@@ -23,7 +25,7 @@ type quantileGolden struct {
 
 func TestQuantileIsRType7(t *testing.T) {
 	var g quantileGolden
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	q := g.Quantiles
 	for i, p := range q.Probs {
 		wantNear(t, "quantile", sample.Quantile(q.X, p), q.Types[6][i], 1e-12)
@@ -34,7 +36,7 @@ func TestQuantileIsRType7(t *testing.T) {
 // with type 7 everywhere is agreeing with no other.
 func TestQuantileIsNoOtherRType(t *testing.T) {
 	var g quantileGolden
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	q := g.Quantiles
 	for kind := range q.Types {
 		if kind == 6 {
@@ -52,7 +54,7 @@ func TestQuantileIsNoOtherRType(t *testing.T) {
 
 func TestHarrellDavisIsR(t *testing.T) {
 	var g quantileGolden
-	known(t, "r_golden.json", &g)
+	schematest.Known(t, "r_golden.json", &g)
 	q := g.Quantiles
 	for i, p := range q.HDProbs {
 		wantNear(t, "hd", sample.HarrellDavis(q.X, p), q.HD[i], 1e-12)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/analyze/sample"
+
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 func TestMeanIntervalIsBenchmaths(t *testing.T) {
@@ -15,7 +17,7 @@ func TestMeanIntervalIsBenchmaths(t *testing.T) {
 			Center, Lo, Hi, Level float64
 		} `json:"mean_ci"`
 	}
-	known(t, "mwu/golden.json", &g)
+	schematest.Known(t, "mwu/golden.json", &g)
 	s, err := sample.Summarize(g.MeanCI.X, g.MeanCI.Level)
 	if err != nil {
 		t.Fatal(err)

@@ -27,8 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // Scripts say what a person types and what comes back: stdout, stderr and exit
-// code. They know $DEMO, the bundled logs, and $REAL, real results kept outside
-// the repository.
+// code. They know $DEMO, the bundled logs.
 func TestScripts(t *testing.T) {
 	demo, err := filepath.Abs("testdata/demo")
 	if err != nil {
@@ -43,33 +42,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: schematest.Update(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DEMO", demo)
-			e.Setenv("REAL", realResults(t))
 			return nil
-		},
-		Condition: func(cond string) (bool, error) {
-			if cond != "real" {
-				return false, fmt.Errorf("unknown condition %s", cond)
-			}
-			return realResults(t) != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree},
 	})
-}
-
-// realResults is the folder of real vLLM results, or empty where this checkout
-// has none. In CI they must be there.
-func realResults(t *testing.T) string {
-	dir, err := filepath.Abs("../../../shared/data/real/vllm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("real results are missing beside the checkout: ", dir)
-	}
-	return ""
 }
 
 // exits runs a command and wants this exit code: exits 3 servestat ingest x.

@@ -10,6 +10,7 @@ import (
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // differs names the real results whose own summary we do not reproduce, and
@@ -22,10 +23,7 @@ var differs = map[string]string{
 // times, its own mean, median, standard deviation, percentiles and throughputs
 // come out of them again.
 func TestRealResultsReproduceTheirOwnSummaries(t *testing.T) {
-	root := realResults(t)
-	if root == "" {
-		t.Skip("no real results beside this checkout")
-	}
+	root := schematest.Shared(t, "real/vllm")
 	files, compared := 0, 0
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(p) != ".json" {

@@ -13,12 +13,11 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/schematest"
 )
 
-// realDir holds result files of real runs, which are not ours to distribute.
-const realDir = "../../../shared/data/real/vllm"
-
-// realFiles are the files of realDir and what is in them: runs, requests and
+// realFiles are result files of real runs, which are not ours to distribute, and
+// what is in them: runs, requests and
 // gaps.
 var realFiles = map[string]string{
 	"LambdaLabsML/prompt_10/1xA100-80GB-SXM/Meta-Llama-3-8B-Instruct_tp1_len2048.json":                    "serve script-legacy: 1 runs, 10 requests, 197 gaps",
@@ -80,14 +79,8 @@ func TestRealFiles(t *testing.T) {
 
 func realResults(t *testing.T) []string {
 	t.Helper()
-	if _, err := os.Stat(realDir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no real results: %v", err)
-		}
-		t.Skipf("no real results here: %v", err)
-	}
 	var files []string
-	err := fs.WalkDir(os.DirFS(realDir), ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(schematest.Shared(t, "real/vllm")), ".", func(path string, d fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".json") {
 			files = append(files, path)
 		}
@@ -100,7 +93,7 @@ func realResults(t *testing.T) []string {
 }
 
 func checkRealFile(t *testing.T, file string) {
-	f, err := os.Open(filepath.Join(realDir, file))
+	f, err := os.Open(filepath.Join(schematest.Shared(t, "real/vllm"), file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +121,7 @@ func checkRealFile(t *testing.T, file string) {
 	if got := fmt.Sprintf("%s: %d runs, %d requests, %d gaps", kind, runs, requests, gaps); got != realFiles[file] {
 		t.Errorf("got  %q,\nwant %q", got, realFiles[file])
 	}
-	head, err := os.ReadFile(filepath.Join(realDir, file))
+	head, err := os.ReadFile(filepath.Join(schematest.Shared(t, "real/vllm"), file))
 	if err != nil {
 		t.Fatal(err)
 	}
