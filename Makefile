@@ -37,7 +37,8 @@ check: ## what CI runs before the tests: format, vet, lint with the import graph
 	$(GO) mod tidy -diff
 
 race: ## the tests of everything concurrent or parsing, under the race detector
-	$(GO) test -race -timeout 20m ./schemas/... ./ingest/... ./cmd/...
+	$(GO) test -race -timeout 20m ./schemas/... ./ingest/... ./analyze ./analyze/query
+	$(GO) test -race -timeout 20m -run 'TestScripts/(faults|usage)' ./cmd/servestat
 
 fuzz: ## every fuzz target for FUZZTIME inputs
 	@$(GO) list -f '{{if .TestGoFiles}}{{.ImportPath}}{{else if .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PACKAGES) | while read -r pkg; do \

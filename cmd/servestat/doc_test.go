@@ -48,6 +48,45 @@ func TestManualIsTrue(t *testing.T) {
 	}
 }
 
+// Every "bin/servestat" line of the README runs, in order, in a folder that has
+// the results it speaks of; only compare may find something (exit code 1).
+func TestReadmeCommandsRun(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Abs("testdata/demo/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for name, target := range map[string]string{"results": logs, "old": logs + "/0.19.0", "new": logs + "/0.20.0"} {
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ran := 0
+	for _, line := range strings.Split(string(text), "\n") {
+		command, ok := strings.CutPrefix(line, "bin/servestat ")
+		if !ok {
+			continue
+		}
+		ran++
+		args, err := shlex.Split(command) // drops the comment
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), args, strings.NewReader(""), &stdout, &stderr)
+		if code != exitOK && !(args[0] == "compare" && code == exitRegression) {
+			t.Errorf("%s: exit code %d\n%s", line, code, stderr.String())
+		}
+	}
+	if ran < 6 {
+		t.Errorf("found %d commands in the README", ran)
+	}
+}
+
 type example struct {
 	command string
 	output  []string

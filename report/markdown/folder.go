@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // A Folder takes the files of a report, each whole or not at all. Names have no
@@ -45,4 +46,37 @@ func (d Dir) WriteFile(name string, data []byte) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), filepath.Join(string(d), name))
+}
+
+// A replacing folder knows what was written into it.
+type replacing struct {
+	Dir
+	written map[string]bool
+}
+
+func (r *replacing) WriteFile(name string, data []byte) error {
+	r.written[name] = true
+	return r.Dir.WriteFile(name, data)
+}
+
+// reportFile matches the names that only a report gives to its files, and what
+// a killed process leaves of them.
+var reportFile = regexp.MustCompile(`^((comparison|sweep)-[0-9]+-[a-z0-9-]+\.png|(comparisons|curves)-[0-9]+\.md|\.tmp-[0-9]+-.*)$`)
+
+// removeOld removes the files of an earlier report. Files with other names are
+// not ours.
+func (r *replacing) removeOld() error {
+	entries, err := os.ReadDir(string(r.Dir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if r.written[e.Name()] || !reportFile.MatchString(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(string(r.Dir), e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

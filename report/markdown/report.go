@@ -21,8 +21,16 @@ const Schema = "servestat.report/1"
 // first page's have pictures.
 const perPage = 20
 
-// Write writes the report of res into the folder dir.
-func Write(dir string, res *analyze.Result) error { return WriteTo(Dir(dir), res) }
+// Write writes the report of res into the folder dir. Pictures and pages that an
+// earlier report left there and this one does not have are removed, so that the
+// folder holds one report.
+func Write(dir string, res *analyze.Result) error {
+	f := &replacing{Dir: Dir(dir), written: map[string]bool{}}
+	if err := WriteTo(f, res); err != nil {
+		return err
+	}
+	return f.removeOld()
+}
 
 // WriteTo writes the report of res into f.
 func WriteTo(f Folder, res *analyze.Result) error {
