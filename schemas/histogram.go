@@ -1,9 +1,6 @@
 package schemas
 
-import (
-	"math/bits"
-	"sort"
-)
+import "math/bits"
 
 // A Histogram counts non-negative integers in buckets that are exact to three
 // significant decimal digits. It is plain integers, so it is bit-identical on
@@ -13,7 +10,7 @@ import (
 // and 100 <= m <= 999, b = 900*e + m. A bucket is at most 1 % wide, so that its
 // middle is within 0.5 % of every value in it.
 type Histogram struct {
-	counts map[int32]int64
+	counts []int64 // by bucket, as far as the greatest; 17,000 buckets cover all of int64
 }
 
 // HistogramBucket returns the bucket of v >= 0.
@@ -51,20 +48,19 @@ var pow10 = func() (p [19]int64) {
 
 // Add counts v; a negative v counts as 0.
 func (h *Histogram) Add(v int64) {
-	if h.counts == nil {
-		h.counts = make(map[int32]int64)
+	b := int(HistogramBucket(max(v, 0)))
+	if b >= len(h.counts) {
+		h.counts = append(h.counts, make([]int64, b+1-len(h.counts))...)
 	}
-	h.counts[HistogramBucket(max(v, 0))]++
+	h.counts[b]++
 }
 
 // Buckets returns the non-empty buckets in ascending order and their counts.
 func (h *Histogram) Buckets() (bucket []int32, count []int64) {
-	for b := range h.counts {
-		bucket = append(bucket, b)
-	}
-	sort.Slice(bucket, func(i, j int) bool { return bucket[i] < bucket[j] })
-	for _, b := range bucket {
-		count = append(count, h.counts[b])
+	for b, n := range h.counts {
+		if n > 0 {
+			bucket, count = append(bucket, int32(b)), append(count, n)
+		}
 	}
 	return bucket, count
 }
