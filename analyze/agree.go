@@ -127,7 +127,7 @@ func (t *agreementTable) add(r *Run, key string, our float64) {
 		return
 	}
 	a.MaxDev = math.Max(a.MaxDev, math.Abs(our-theirs)/math.Abs(theirs))
-	a.Why = joinOnce(a.Why, r.whyDifferent(key))
+	a.Why = joinOnce(a.Why, r.whyDifferent(key, our-theirs))
 	a.Where = joinOnce(a.Where, r.SourceName)
 }
 
@@ -146,8 +146,12 @@ func reportedNumber(raw string) (v, rounding float64, ok bool) {
 	return v, 0.5 * math.Pow10(-len(decimals)), true
 }
 
-// whyDifferent explains why this run's tool and we may differ on key.
-func (r *Run) whyDifferent(key string) string {
+// twoReadings bounds, in milliseconds, what lies between two readings of the
+// clock that a client makes one after the other.
+const twoReadings = 0.01
+
+// whyDifferent explains why we may be off this run's tool by so much on key.
+func (r *Run) whyDifferent(key string, off float64) string {
 	usesEnd := strings.Contains(key, "tpot") || strings.Contains(key, "e2el")
 	switch {
 	case r.Suspect.V > 0:
@@ -156,6 +160,8 @@ func (r *Run) whyDifferent(key string) string {
 		return "chat streams: the tool's clock runs on to the final usage chunk, which carries no content"
 	case usesEnd && r.Dialect == "script-legacy":
 		return "before v0.7.0 the tool's clock ran on to the end of the stream ([DONE])"
+	case usesEnd && math.Abs(off) <= twoReadings:
+		return "the client reads its clock twice at the first chunk, so that TTFT + the gaps is longer than its latency by the moment between"
 	}
 	return "no known reason: the file may have been edited, or another tool wrote it"
 }

@@ -32,8 +32,10 @@
 //     the first token, (t(k) - s)/n.
 //   - E2EL, end-to-end latency = t(k) - s, to the last chunk, not to the close
 //     of the stream. vLLM does not save it per request; it is TTFT + the sum of
-//     the gaps, exact for the completions endpoint, and a lower bound for chat,
-//     whose last chunk (usage) is no content chunk.
+//     the gaps, exact for the completions endpoint (but for the fraction of a
+//     microsecond between two readings of the client's clock at the first
+//     chunk), and a lower bound for chat, whose last chunk (usage) is no content
+//     chunk.
 //   - output throughput = output tokens of successful requests / duration;
 //     request throughput = successful requests / duration; total token
 //     throughput adds the input tokens. The duration is the tool's own clock

@@ -98,10 +98,13 @@ func share(part, whole int) string {
 }
 
 // deviation prints a largest relative deviation. Infinite means that the tool
-// reported 0.
+// reported 0. One that is there is never printed as none.
 func deviation(d float64) string {
-	if math.IsInf(d, 0) {
+	switch {
+	case math.IsInf(d, 0):
 		return "reported 0"
+	case d > 0 && d < 1e-4:
+		return fmt.Sprintf("%.2g in a million", 1e6*d)
 	}
 	return scale.Percent(d)
 }

@@ -392,3 +392,11 @@ func TestShell(t *testing.T) {
 		}
 	}
 }
+
+func TestDeviationIsNeverPrintedAsNone(t *testing.T) {
+	for d, want := range map[float64]string{1.4e-6: "1.4 in a million", 0.0246: "2.5 %", math.Inf(1): "reported 0"} {
+		if got := deviation(d); got != want {
+			t.Errorf("deviation %g prints as %q, want %q", d, got, want)
+		}
+	}
+}
