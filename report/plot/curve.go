@@ -234,7 +234,18 @@ func (c *curve) ys() []float64 {
 			out = append(out, l.lo, l.hi)
 		}
 	}
-	return append(append(out, ysOf(c.runs)...), ysOf(c.line)...)
+	out = append(append(out, ysOf(c.runs)...), ysOf(c.line)...)
+	return append(out, c.bandTop(slices.Max(append(out, 0))))
+}
+
+// bandTop is how high the band reaches, if that leaves two thirds of the picture
+// to the data, whose highest value is given. A taller band is cut off.
+func (c *curve) bandTop(highest float64) float64 {
+	top := highest
+	for _, p := range c.band {
+		top = math.Max(top, p.Y)
+	}
+	return math.Min(top, 1.5*highest)
 }
 
 func xsOf(pts plotter.XYs) []float64 {
