@@ -19,14 +19,7 @@ func TestManualIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logs, err := filepath.Abs("testdata/demo/logs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(t.TempDir())
-	if err := os.Symlink(logs, "logs"); err != nil {
-		t.Fatal(err)
-	}
+	chdirTo(t, map[string]string{"logs": "."})
 	examples := readExamples(string(text))
 	if len(examples) < 6 {
 		t.Fatalf("found %d examples in the manual", len(examples))
@@ -55,16 +48,7 @@ func TestReadmeCommandsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logs, err := filepath.Abs("testdata/demo/logs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(t.TempDir())
-	for name, target := range map[string]string{"results": logs, "old": logs + "/0.19.0", "new": logs + "/0.20.0"} {
-		if err := os.Symlink(target, name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	chdirTo(t, map[string]string{"results": ".", "old": "0.19.0", "new": "0.20.0"})
 	ran := 0
 	for _, line := range strings.Split(string(text), "\n") {
 		command, ok := strings.CutPrefix(line, "bin/servestat ")
@@ -84,6 +68,22 @@ func TestReadmeCommandsRun(t *testing.T) {
 	}
 	if ran < 6 {
 		t.Errorf("found %d commands in the README", ran)
+	}
+}
+
+// chdirTo moves the test into an empty folder with links to folders of the
+// bundled logs.
+func chdirTo(t *testing.T, links map[string]string) {
+	t.Helper()
+	logs, err := filepath.Abs("testdata/demo/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for name, target := range links {
+		if err := os.Symlink(filepath.Join(logs, target), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
