@@ -141,6 +141,22 @@ func TestNearerSidecarOverrulesFarther(t *testing.T) {
 	}
 }
 
+// A value of a side-car may refer to others, wherever they come from; a label
+// with braces is a label with braces.
+func TestSidecarValuesReferToOtherValues(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, SidecarName), "path: \"{host}/r.json\"\nserver_start: \"{host}-{repeat}\"\nimage: \"{nobody}\"\nhardware: \"{server_start}\"\n")
+	file := write(t, filepath.Join(dir, "h1", "r.json"), fmt.Sprintf(result, `"run_number": 7, `))
+	for range 20 { // maps are walked in another order each time
+		l := newTestLake(t)
+		ingestPaths(t, l, Options{Labels: map[string]string{"note": "{x}"}}, file)
+		v := values(t, l)
+		if v["server_start"] != "h1-7" || v["note"] != "{x}" || v["image"] != "" || v["hardware"] != "" {
+			t.Fatalf("identity is %v", v)
+		}
+	}
+}
+
 func TestSidecarMistakesAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"runtime_version: 0.20":    "put it in quotes",

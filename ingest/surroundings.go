@@ -29,8 +29,11 @@ type sidecar struct {
 }
 
 // configKeys may share the file with identity: it is also the name of the
-// command's configuration.
-var configKeys = []string{"lake", "format", "path_pattern", "no-progress", "quiet", "verbose", "margin", "min-effect"}
+// command's configuration, whose keys are the names of its flags.
+var configKeys = []string{
+	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict",
+	"margin", "min-effect", "where", "slo", "plot", "out", "week", "baseline", "file", "max-rows",
+}
 
 // surroundings reads what lies around uploads, each file once.
 type surroundings struct {
@@ -67,7 +70,6 @@ func (s *surroundings) identify(id *Identity, path string) error {
 			logPath = filepath.Join(c.dir, filepath.FromSlash(id.fill(c.serverLog)))
 		}
 	}
-	id.fillAll()
 	return s.identifyByLog(id, logPath, filepath.Dir(abs))
 }
 
@@ -239,18 +241,21 @@ func (id *Identity) fill(text string) string {
 	return out
 }
 
-// fillAll fills in the values that refer to other values.
+// fillAll fills in the values of side-cars that refer to other values, once all
+// sources have spoken. A reference to a value that itself refers on is not
+// known: what comes out must not depend on an order.
 func (id *Identity) fillAll() {
+	filled := map[string]string{}
 	for key, v := range id.values {
-		for s, text := range v {
-			if !strings.Contains(text, "{") {
-				continue
-			}
-			v[s] = id.fill(text)
-			if v[s] == "" {
-				id.notes = append(id.notes, fmt.Sprintf("%s: %s says %q, and not all of that is known", key, Source(s), text))
-			}
+		if strings.Contains(v[FromSidecar], "{") {
+			filled[key] = id.fill(v[FromSidecar])
 		}
+	}
+	for key, text := range filled {
+		if text == "" {
+			id.notes = append(id.notes, fmt.Sprintf("%s: %s says %q, and not all of that is known", key, FromSidecar, id.values[key][FromSidecar]))
+		}
+		id.values[key][FromSidecar] = text
 	}
 	slices.Sort(id.notes)
 }

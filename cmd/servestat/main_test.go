@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
 
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -46,6 +49,40 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree},
 	})
+}
+
+// servestat.yaml is the configuration and, beside results, their side-car: each
+// must let the other's keys be.
+func TestEveryFlagMayStandInAServestatYAML(t *testing.T) {
+	names := map[string]bool{}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Name() == "simulate" { // its flags say what to simulate, and are not configured
+			return
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+		c.PersistentFlags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	a := &app{config: viper.New(), term: &terminal{}}
+	walk(a.rootCommand())
+	delete(names, "help")
+	delete(names, "config") // names the file
+	for name := range names {
+		dir := t.TempDir()
+		text, err := os.ReadFile("testdata/demo/logs/0.19.0/c1/run1.json.gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, data := range map[string][]byte{"r.json.gz": text, "servestat.yaml": []byte(name + ": x\n")} {
+			if err := os.WriteFile(filepath.Join(dir, file), data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		servestat(t, "ingest", "--lake", filepath.Join(dir, "lake"), filepath.Join(dir, "r.json.gz"))
+	}
 }
 
 // exits runs a command and wants this exit code: exits 3 servestat ingest x.

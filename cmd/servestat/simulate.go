@@ -46,9 +46,7 @@ func (a *app) simulateCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&out, "out", "", "folder to write into")
-	f.StringVarP(&out, "output", "o", "", "the same as --out")
-	_ = f.MarkHidden("output")
+	f.StringVarP(&out, "out", "o", "", "folder to write into")
 	f.StringVar(&preset, "preset", "", "a named data set instead: "+strings.Join(presetNames(), ", "))
 	f.Uint64Var(&s.Seed, "seed", s.Seed, "seed of all randomness")
 	f.StringSliceVar(&s.Versions, "versions", s.Versions, "runtime versions")
