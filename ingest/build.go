@@ -132,6 +132,9 @@ func (b *runBuilder) publishBlocks(run *schemas.Run, itl *schemas.Cell) (blocks 
 		}
 	}
 	if len(b.requests) > 0 {
+		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
+			itl = nil
+		}
 		if blocks, err = publishTable(b.in.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, b.requests)); err != nil {
 			return nil, entry, err
 		}

@@ -28,12 +28,15 @@ type Record interface {
 // Gaps are consecutive chunk gaps of one request, in arrival order. A long
 // request may come as several Gaps, FirstChunk counting on.
 //
-// The reader owns Nanos and overwrites it on the next call of Scan.
+// The reader owns Nanos and Tokens and overwrites them on the next call of Scan.
 type Gaps struct {
 	At         Pos
 	Request    int     // index in the run
 	FirstChunk int     // chunk_idx of Nanos[0]: the gap that ends at chunk 1 has chunk_idx 1
 	Nanos      []int64 // gap lengths, ns
+	// Tokens is how many tokens the chunk at the end of each gap carried; nil
+	// where the log does not say. As long as Nanos.
+	Tokens []int32
 }
 
 // Pos reports where the gaps begin.

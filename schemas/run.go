@@ -2,6 +2,17 @@ package schemas
 
 import "time"
 
+// A GapKind says what the gaps of a run lie between.
+type GapKind string
+
+// The kinds of gaps.
+const (
+	NoGaps    GapKind = ""          // the log has per-request times at most
+	ChunkGaps GapKind = "chunk"     // between content chunks, as the client saw them
+	TokenGaps GapKind = "token"     // between tokens, as the client or the server saw them
+	Synthetic GapKind = "synthetic" // made up by the tool, from a longer interval divided evenly: never a measurement
+)
+
 // A Run is one execution of one load point.
 //
 // The producer's file fills what it knows. Identity that it cannot know (which
@@ -18,11 +29,17 @@ type Run struct {
 	ParserVersion string
 
 	// The producer.
-	Producer string      // "vllm bench serve"
+	Producer string      // "vllm bench serve", "aiperf", "guidellm", …
+	Version  Opt[string] // the producer's own version
 	Dialect  string      // which of its formats: "script", "cli", "cli+backend", "rust", …
 	Bench    string      // serve, latency, throughput
 	Backend  Opt[string] // request backend: vllm, openai-chat, …
-	Detailed bool        // the upload carries per-request and per-chunk times
+	Detailed bool        // the upload carries per-request times
+	// GapKind says what a gap is, where there are any.
+	GapKind GapKind
+	// Truncated means that the upload ended before the run did: what came until
+	// then is here.
+	Truncated bool
 
 	// When. The producer's wall clock has a resolution of 1 s and no zone.
 	EndedAt    Opt[time.Time]

@@ -88,5 +88,8 @@ func (t *Table[T]) Row(row *T) []any {
 
 // Tables lists every stored table, in the order in which to read about them.
 func Tables() []TableInfo {
-	return []TableInfo{RunsTable.TableInfo, RequestsTable.TableInfo, TokensTable, CellsTable.TableInfo}
+	return []TableInfo{
+		RunsTable.TableInfo, RequestsTable.TableInfo, TokensTable, CellsTable.TableInfo,
+		LogEventsTable.TableInfo, SamplesTable.TableInfo,
+	}
 }

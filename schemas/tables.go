@@ -57,7 +57,18 @@ var RunsTable = newTable(
 	field[Run]{Column{43, "reported", String, "", "the tool's own summary, verbatim, a JSON object", false}, func(r *Run) any { return jsonRaw(r.Reported) }},
 	field[Run]{Column{44, "extra", String, "", "keys of the upload that servestat does not know, a JSON object", false}, func(r *Run) any { return jsonRaw(r.Extra) }},
 	field[Run]{Column{45, "notes", String, "", "what a reader of the run's numbers must know, a JSON array", false}, func(r *Run) any { return jsonList(r.Notes) }},
+	field[Run]{Column{46, "producer_version", String, "", "version of the tool that wrote the upload", false}, func(r *Run) any { return r.Version.any() }},
+	field[Run]{Column{47, "gap_kind", String, "", "what the gaps lie between: chunk, token, or synthetic (made up by the tool, never a measurement); NULL where there are none", false}, func(r *Run) any { return text(string(r.GapKind)) }},
+	field[Run]{Column{48, "truncated", Bool, "", "the upload ended before the run did", false}, func(r *Run) any { return r.Truncated }},
 )
+
+// text is a text that is missing where it is empty.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
 
 // RequestsTable has one row per request, failed ones included.
 var RequestsTable = newTable(
@@ -74,11 +85,17 @@ var RequestsTable = newTable(
 	field[RequestRow]{Column{6, "input_tokens", Int64, "tokens", "prompt length", false}, func(r *RequestRow) any { return r.InputTokens.any() }},
 	field[RequestRow]{Column{7, "output_tokens", Int64, "tokens", "tokens produced, as the server counted them where it said so", false}, func(r *RequestRow) any { return r.OutputTokens.any() }},
 	field[RequestRow]{Column{8, "chunks", Int64, "chunks", "content chunks received, the first included", false}, func(r *RequestRow) any { return r.Chunks.any() }},
-	field[RequestRow]{Column{9, "status", String, "", "ok, failed, or suspect (counted as completed though no chunk came)", true}, func(r *RequestRow) any { return string(r.Status) }},
-	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, bad_record (its numbers cannot be), other", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
+	field[RequestRow]{Column{9, "status", String, "", "ok, failed, suspect (counted as completed though no chunk came), or warmup (before the measurement began)", true}, func(r *RequestRow) any { return string(r.Status) }},
+	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, cancelled, bad_record (its numbers cannot be), other", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
 	field[RequestRow]{Column{11, "error", String, "", "first line of the tool's error message, at most 500 bytes", false}, func(r *RequestRow) any { return r.Error.any() }},
 	field[RequestRow]{Column{12, "finish_reason", String, "", "why generation ended, where the log says so", false}, func(r *RequestRow) any { return r.FinishReason.any() }},
 	field[RequestRow]{Column{13, "e2el_method", String, "", "exact, or lower_bound where the last chunk carried no content or the request failed on the way", false}, func(r *RequestRow) any { return r.E2ELMethod.any() }},
+	field[RequestRow]{Column{14, "scheduled_ns", Int64, "ns", "when the client meant to send it, since the run's first request; NULL where it follows no schedule", false}, func(r *RequestRow) any { return r.Scheduled.any() }},
+	field[RequestRow]{Column{15, "first_answer_ns", Int64, "ns", "from start to the first chunk of the answer, where reasoning before it is told apart", false}, func(r *RequestRow) any { return r.FirstAnswer.any() }},
+	field[RequestRow]{Column{16, "cached_tokens", Int64, "tokens", "prompt tokens that the server took from its prefix cache", false}, func(r *RequestRow) any { return r.CachedTokens.any() }},
+	field[RequestRow]{Column{17, "reasoning_tokens", Int64, "tokens", "tokens of reasoning among the output tokens", false}, func(r *RequestRow) any { return r.Reasoning.any() }},
+	field[RequestRow]{Column{18, "session", String, "", "conversation that the request is a turn of", false}, func(r *RequestRow) any { return r.Session.any() }},
+	field[RequestRow]{Column{19, "turn", Int64, "", "its number in the conversation, from 0", false}, func(r *RequestRow) any { return r.Turn.any() }},
 )
 
 // A RequestRow is a request with the run it belongs to.
@@ -98,6 +115,7 @@ var TokensTable = TableInfo{
 		{2, "request_idx", Int32, "", "request of the chunk", true},
 		{3, "chunk_idx", Int32, "", "position in the request; the first chunk, whose time is the TTFT, has 0 and no row", true},
 		{4, "gap_ns", Int64, "ns", "time since the chunk before", true},
+		{5, "tokens", Int32, "tokens", "tokens that the chunk carried; NULL where the log does not say", false},
 	},
 	Constant: []string{"run_id"},
 }

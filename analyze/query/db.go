@@ -100,8 +100,8 @@ func (d *DB) Close() error {
 }
 
 // tableView is the statement that makes a table's view over its blocks. Columns
-// that older blocks lack read as NULL; columns that newer ones have beyond ours
-// are left out.
+// are found by field id: those that older blocks lack read as NULL, and those
+// that newer ones have beyond ours are left out.
 func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 	var paths []string
 	for _, m := range ms {
@@ -114,19 +114,17 @@ func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 			}
 		}
 	}
-	var cols []string
+	var empty, names, byID []string
 	for _, c := range t.Columns {
-		if len(paths) == 0 {
-			cols = append(cols, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.Type.SQL(), c.Name))
-		} else {
-			cols = append(cols, c.Name)
-		}
+		names = append(names, c.Name)
+		empty = append(empty, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.Type.SQL(), c.Name))
+		byID = append(byID, fmt.Sprintf("%d: {name: '%s', type: '%s', default_value: NULL}", c.ID, c.Name, c.Type.SQL()))
 	}
-	from := " WHERE false"
-	if len(paths) > 0 {
-		from = " FROM read_parquet([" + strings.Join(paths, ", ") + "], union_by_name = false, hive_partitioning = false)"
+	view := "CREATE VIEW " + t.Name + " AS SELECT "
+	if len(paths) == 0 {
+		return view + strings.Join(empty, ", ") + " WHERE false"
 	}
-	return "CREATE VIEW " + t.Name + " AS SELECT " + strings.Join(cols, ", ") + from
+	return view + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false, schema = MAP {" + strings.Join(byID, ", ") + "})"
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.

@@ -23,6 +23,8 @@ type TokensWriter struct {
 
 	request, chunk []int32
 	gap            []int64
+	tokens         []int32 // of each chunk; unknown where known is false
+	known          []bool
 	rows           int64
 }
 
@@ -57,6 +59,11 @@ func (t *TokensWriter) Append(g *schemas.Gaps) error {
 		t.request = append(t.request, int32(g.Request))
 		t.chunk = append(t.chunk, int32(g.FirstChunk+i))
 		t.gap = append(t.gap, ns)
+		n, known := int32(0), g.Tokens != nil
+		if known {
+			n = g.Tokens[i]
+		}
+		t.tokens, t.known = append(t.tokens, n), append(t.known, known)
 		if len(t.gap) == tokenBatch {
 			if err := t.flush(); err != nil {
 				return err
@@ -72,10 +79,10 @@ func (t *TokensWriter) flush() error {
 		return nil
 	}
 	mem := memory.DefaultAllocator
-	first := int32Array(mem, make([]int32, n)) // every row has the dictionary's value 0
+	first := int32Array(mem, make([]int32, n), nil) // every row has the dictionary's value 0
 	defer first.Release()
 	run := array.NewDictionaryArray(t.schema.Field(0).Type, first, t.runID)
-	cols := []arrow.Array{run, int32Array(mem, t.request), int32Array(mem, t.chunk), int64Array(mem, t.gap)}
+	cols := []arrow.Array{run, int32Array(mem, t.request, nil), int32Array(mem, t.chunk, nil), int64Array(mem, t.gap), int32Array(mem, t.tokens, t.known)}
 	rec := array.NewRecord(t.schema, cols, int64(n))
 	defer rec.Release()
 	for _, c := range cols {
@@ -83,13 +90,15 @@ func (t *TokensWriter) flush() error {
 	}
 	t.rows += int64(n)
 	t.request, t.chunk, t.gap = t.request[:0], t.chunk[:0], t.gap[:0]
+	t.tokens, t.known = t.tokens[:0], t.known[:0]
 	return t.fw.WriteBuffered(rec)
 }
 
-func int32Array(mem memory.Allocator, v []int32) arrow.Array {
+// int32Array makes a column; where valid is not nil, only those values count.
+func int32Array(mem memory.Allocator, v []int32, valid []bool) arrow.Array {
 	b := array.NewInt32Builder(mem)
 	defer b.Release()
-	b.AppendValues(v, nil)
+	b.AppendValues(v, valid)
 	return b.NewArray()
 }
 

@@ -181,6 +181,9 @@ func (u *run) closeServe(r *Reader) {
 		rec.Labels = map[string]string{"label": label.V}
 	}
 	rec.Detailed = u.ttfts.seen && u.gaps.seen
+	if u.gaps.seen {
+		rec.GapKind = schemas.ChunkGaps
+	}
 	u.setOrigin()
 	u.setWorkload()
 	if u.setCounts(r); u.requests > 0 {
