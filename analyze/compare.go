@@ -202,7 +202,8 @@ func describeArm(label string, all, usable []*Run) Arm {
 }
 
 func compareArms(c *Comparison, baseline, candidate []*Run, opts CompareOptions) {
-	base, cand := newArm(baseline), newArm(candidate)
+	window, sets := inSteadyWindow(baseline, candidate)
+	base, cand := newArm(sets[0]), newArm(sets[1])
 	checkComparable(c, base, cand)
 	if len(c.Refusals) == 0 {
 		c.Levels = commonLevels(c, base, cand)
@@ -222,6 +223,7 @@ func compareArms(c *Comparison, baseline, candidate []*Run, opts CompareOptions)
 		c.Warnings = append(c.Warnings, "ITL is left out: chunks carry several tokens, so a gap is no time between tokens; TPOT is compared")
 	}
 	slices.Sort(c.Warnings)
+	c.Window = window
 	c.Metrics = compareMetrics(c.Levels, base, cand, bundled, opts)
 	c.Verdict = overall(c.Metrics)
 }

@@ -66,6 +66,7 @@ type Series struct {
 	Simulated   bool    `json:"simulated"`
 	Starts      int     `json:"starts"`       // replicates: distinct server starts, or runs where starts are unknown
 	StartsKnown bool    `json:"starts_known"` // starts were recorded
+	Window      Window  `json:"window"`       // that means and medians are of; p99s are of whole runs
 	Points      []Point `json:"points"`       // one per run
 	Levels      []Level `json:"levels"`       // one per max concurrency
 	Fits        []Fit   `json:"fits,omitempty"`
@@ -200,6 +201,7 @@ type Comparison struct {
 	Verdict   Verdict      `json:"verdict"` // over the family of metrics
 	Sentence  string       `json:"sentence"`
 	Levels    []int64      `json:"max_concurrencies"` // levels both arms ran
+	Window    Window       `json:"window,omitempty"`  // that the numbers are of
 	Metrics   []MetricDiff `json:"metrics,omitempty"`
 	Refusals  []string     `json:"refusals,omitempty"`
 	Warnings  []string     `json:"warnings,omitempty"`

@@ -128,8 +128,10 @@ func versionParts(v string) []string {
 }
 
 func newSeries(version string, runs []*Run) Series {
+	window, sets := inSteadyWindow(runs)
+	runs = sets[0]
 	a := newArm(runs)
-	s := Series{Version: version, Starts: len(a.starts), StartsKnown: a.startsKnown}
+	s := Series{Version: version, Starts: len(a.starts), StartsKnown: a.startsKnown, Window: window}
 	for _, r := range runs {
 		s.Simulated = s.Simulated || r.Simulated.V
 		s.Points = append(s.Points, newPoint(r))

@@ -21,7 +21,7 @@ import (
 var files embed.FS
 
 // views are created in this order; each may use those before it.
-var views = []string{"token_times", "run_summary", "load_points"}
+var views = []string{"token_times", "in_flight", "steady_windows", "run_steady", "run_summary", "load_points"}
 
 // A DB answers questions about one state of a lake.
 type DB struct {
@@ -115,7 +115,9 @@ func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 		}
 	}
 	var empty, names, byID []string
+	lists := false
 	for _, c := range t.Columns {
+		lists = lists || c.Type == schemas.Int32List || c.Type == schemas.Int64List
 		names = append(names, c.Name)
 		empty = append(empty, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.Type.SQL(), c.Name))
 		byID = append(byID, fmt.Sprintf("%d: {name: '%s', type: '%s', default_value: NULL}", c.ID, c.Name, c.Type.SQL()))
@@ -124,7 +126,11 @@ func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 	if len(paths) == 0 {
 		return view + strings.Join(empty, ", ") + " WHERE false"
 	}
-	return view + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false, schema = MAP {" + strings.Join(byID, ", ") + "})"
+	columns := ", schema = MAP {" + strings.Join(byID, ", ") + "}"
+	if lists { // DuckDB finds no list by field id: all of it would read as NULL
+		columns = ", union_by_name = true"
+	}
+	return view + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + ")"
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.

@@ -184,7 +184,10 @@ func TestLakesOfEarlierVersionsOpen(t *testing.T) {
 		defer db.Close()
 		for _, table := range schemas.Tables() {
 			for _, c := range table.Columns {
-				texts(t, db, "SELECT CAST(count(\""+c.Name+"\") AS VARCHAR) FROM "+table.Name)
+				rows := texts(t, db, "SELECT format('{} of {}', count(\""+c.Name+"\"), count(*)) FROM "+table.Name)
+				if n, of, _ := strings.Cut(rows[0], " of "); c.Required && n != of {
+					t.Errorf("%s: %s.%s, which is never NULL, has %s values in %s rows", folder, table.Name, c.Name, n, of)
+				}
 			}
 		}
 		got := texts(t, db, "SELECT format('{} c={}: {} requests, {} gaps, ITL {:.6f} ms', runtime_version, max_concurrency, requests, gaps, 1e3 * itl_mean_s) FROM run_summary ORDER BY ALL")

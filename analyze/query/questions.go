@@ -28,6 +28,14 @@ type RunSummary struct {
 	TotalTokenThroughput, Concurrency    Number
 	ConcurrencyFromStarts                bool
 	InputTokens, OutputTokens, Gaps      Count
+	// Of the steady window; missing where the log has no start times.
+	SteadyFrom, SteadyWarm, SteadyTo Number // s since the run's origin; what is before Warm was a cold start
+	SteadyE2ELs                      Number // its length in mean latencies
+	SteadyRequests                   Count  // that started in it
+	MostInFlight                     Count
+	SteadyTTFTp50, SteadyE2ELp50     Number
+	SteadyTPOTMean, SteadyITLMean    Number
+	SteadyOutput, SteadyConcurrency  Number
 }
 
 // RunSummaries returns the summaries of the runs that satisfy the SQL condition
@@ -44,6 +52,10 @@ func (d *DB) RunSummaries(ctx context.Context, where string) ([]RunSummary, erro
 			"total_token_throughput": &s.TotalTokenThroughput, "concurrency": &s.Concurrency,
 			"concurrency_from_starts": &s.ConcurrencyFromStarts,
 			"input_tokens":            &s.InputTokens, "output_tokens": &s.OutputTokens, "gaps": &s.Gaps,
+			"steady_from_s": &s.SteadyFrom, "steady_warm_s": &s.SteadyWarm, "steady_to_s": &s.SteadyTo, "steady_mean_e2els": &s.SteadyE2ELs,
+			"steady_requests": &s.SteadyRequests, "most_in_flight": &s.MostInFlight,
+			"steady_ttft_p50_s": &s.SteadyTTFTp50, "steady_e2el_p50_s": &s.SteadyE2ELp50, "steady_tpot_mean_s": &s.SteadyTPOTMean,
+			"steady_itl_mean_s": &s.SteadyITLMean, "steady_output_throughput": &s.SteadyOutput, "steady_concurrency": &s.SteadyConcurrency,
 		})
 		return s, err
 	})

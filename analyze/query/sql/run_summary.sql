@@ -1,7 +1,7 @@
 -- One row per run: our own numbers, recomputed from the raw times of its
 -- completed requests. Latencies in seconds, throughputs per second. TPOT is
 -- summed in integer picoseconds, so that the result does not depend on the
--- order of threads.
+-- order of threads. Numbers that begin with steady_ are of the steady window.
 CREATE VIEW run_summary AS
 WITH req AS (
     SELECT run_id,
@@ -45,5 +45,6 @@ SELECT runs.run_id, source_name, model, hardware, path_label, runtime, runtime_v
        CAST(busy_ns AS DOUBLE) / coalesce(span_ns, duration_ns) AS concurrency,
        span_ns IS NOT NULL AS concurrency_from_starts,
        CAST(req.output_tokens AS BIGINT) AS output_tokens, CAST(req.input_tokens AS BIGINT) AS input_tokens,
-       itl.gaps
-FROM runs JOIN req USING (run_id) LEFT JOIN itl USING (run_id);
+       itl.gaps,
+       run_steady.* EXCLUDE (run_id)
+FROM runs JOIN req USING (run_id) LEFT JOIN itl USING (run_id) LEFT JOIN run_steady USING (run_id);

@@ -1,0 +1,15 @@
+-- How many requests were in flight, over time: one row per stretch between two
+-- events. A request counts from its start to its last chunk; one whose end is not
+-- known counts nowhere.
+CREATE VIEW in_flight AS
+WITH events AS (
+    SELECT run_id, start_ns AS at_ns, 1 AS step FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL
+    UNION ALL
+    SELECT run_id, start_ns + e2el_ns, -1 FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL
+), steps AS (
+    SELECT run_id, at_ns, sum(step) AS step FROM events GROUP BY run_id, at_ns
+)
+SELECT run_id, at_ns AS from_ns, lead(at_ns) OVER by_time AS to_ns, CAST(sum(step) OVER by_time AS BIGINT) AS in_flight
+FROM steps
+WINDOW by_time AS (PARTITION BY run_id ORDER BY at_ns)
+QUALIFY to_ns IS NOT NULL;

@@ -1,0 +1,28 @@
+-- One row per run with start times: its numbers inside the steady window, after
+-- the cold start. Requests that started in it give TTFT, E2EL and TPOT. Tokens
+-- and gaps count by the share of a request's decoding time, from its first chunk
+-- to its last, that lies inside; a first token counts where it came.
+CREATE VIEW run_steady AS
+WITH cut AS (
+    SELECT r.run_id, w.warm_ns, w.to_ns, w.from_ns, w.mean_e2els, w.most_in_flight, start_ns, ttft_ns, e2el_ns, input_tokens, output_tokens,
+           chunks, e2el_ns - ttft_ns AS decoding,
+           greatest(0, least(start_ns + e2el_ns, w.to_ns) - greatest(start_ns + ttft_ns, w.warm_ns)) AS inside,
+           start_ns >= w.warm_ns AND start_ns < w.to_ns AS starts_inside,
+           start_ns + ttft_ns >= w.warm_ns AND start_ns + ttft_ns < w.to_ns AS first_inside,
+           greatest(0, least(start_ns + e2el_ns, w.to_ns) - greatest(start_ns, w.warm_ns)) AS present
+    FROM requests r JOIN steady_windows w USING (run_id)
+    WHERE status = 'ok' AND ttft_ns IS NOT NULL AND e2el_ns IS NOT NULL
+)
+SELECT run_id, any_value(from_ns) / 1e9 AS steady_from_s, any_value(warm_ns) / 1e9 AS steady_warm_s, any_value(to_ns) / 1e9 AS steady_to_s,
+       any_value(mean_e2els) AS steady_mean_e2els, any_value(most_in_flight) AS most_in_flight,
+       count_if(starts_inside) AS steady_requests,
+       quantile_cont(ttft_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_ttft_p50_s,
+       quantile_cont(e2el_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_e2el_p50_s,
+       avg(CAST(round(decoding * 1e3 / (output_tokens - 1)) AS BIGINT)) FILTER (starts_inside AND output_tokens > 1) / 1e12 AS steady_tpot_mean_s,
+       -- In micro-gaps, so that the sum is of integers and the same on every machine.
+       1e6 * sum(inside) / nullif(sum(CASE WHEN decoding > 0 THEN CAST(round(1e6 * (chunks - 1) * (inside / decoding)) AS BIGINT) ELSE 0 END), 0) / 1e9 AS steady_itl_mean_s,
+       sum(CAST(first_inside AS BIGINT) * 1000000 + CASE WHEN decoding > 0 THEN CAST(round(1e6 * (output_tokens - 1) * (inside / decoding)) AS BIGINT) ELSE 0 END)
+         / 1e6 / (any_value(to_ns - warm_ns) / 1e9) AS steady_output_throughput,
+       sum(present) / any_value(to_ns - warm_ns) AS steady_concurrency
+FROM cut
+GROUP BY run_id;
