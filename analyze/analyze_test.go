@@ -152,11 +152,18 @@ func TestWhatVariesIsNamed(t *testing.T) {
 	for _, r := range c.Runs {
 		r.EngineArgs = map[string]string{"max_num_seqs": "8"}
 	}
-	warnings := strings.Join(Compare(b, c, "1", "2", CompareOptions{})[0].Warnings, "\n")
-	for _, want := range []string{"baseline: runs vary in engine argument max_num_seqs: 128, 64", "engine argument max_num_seqs differs: 128, 64 in the baseline, 8 in the candidate"} {
+	got := Compare(b, c, "1", "2", CompareOptions{Allow: []string{"engine_args.max_num_seqs"}})[0]
+	warnings := strings.Join(got.Warnings, "\n")
+	for _, want := range []string{
+		"baseline: runs vary in engine argument max_num_seqs: 128, 64",
+		"allowed: --allow engine_args.max_num_seqs: a second factor: engine argument max_num_seqs differs: 128, 64 in the baseline, 8 in the candidate",
+	} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("warnings do not say %q:\n%s", want, warnings)
 		}
+	}
+	if got.Verdict == NotComparable {
+		t.Errorf("allowed, and refused: %s", got.Sentence)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
 )
 
@@ -15,7 +16,7 @@ const workloadTolerance = 0.02
 
 // checkComparable refuses what must not be compared, and names what differs or
 // varies though nobody asked about it.
-func checkComparable(c *Comparison, base, cand *arm) {
+func checkComparable(c *Comparison, base, cand *arm, allowed allowances) {
 	for side, a := range map[string]*arm{"baseline": base, "candidate": cand} {
 		if len(a.runs) == 0 {
 			c.Refusals = append(c.Refusals, "the "+side+" has no run with per-token times at a max concurrency")
@@ -25,49 +26,219 @@ func checkComparable(c *Comparison, base, cand *arm) {
 		slices.Sort(c.Refusals)
 		return
 	}
-	for _, f := range mustAgree {
-		b, d := valuesOf(base.runs, f.value), valuesOf(cand.runs, f.value)
-		if len(b) > 0 && len(d) > 0 && !slices.Equal(b, d) {
-			c.Refusals = append(c.Refusals, fmt.Sprintf("%s differs: %s in the baseline, %s in the candidate", f.name, list(b), list(d)))
-		}
+	c.Fingerprint = fingerprint(base.runs, cand.runs)
+	for _, d := range c.Fingerprint.roles(allowed) {
+		c.refuse(allowed, d.Key, d.sentence())
 	}
-	c.Refusals = append(c.Refusals, workloadDiffers(base, cand)...)
-	c.Warnings = append(c.Warnings, engineArgsDiffer(base, cand)...)
+	for _, d := range workloadDiffers(base, cand) {
+		c.refuse(allowed, d.Key, d.sentence())
+	}
 	for side, a := range map[string]*arm{"baseline": base, "candidate": cand} {
 		for _, residue := range variation(a.runs) {
 			c.Warnings = append(c.Warnings, side+": "+residue)
 		}
+		for _, f := range (runSeries{runs: a.runs}).audit() {
+			if f.Severity == audit.Fail || f.Severity == audit.Warn && f.Check == "warm repeats" {
+				c.refuse(allowed, checkKey(f.Check), fmt.Sprintf("%s: %s: %s", side, f.Check, f.Message))
+			}
+		}
 	}
+	slices.Sort(c.Refusals)
 	slices.Sort(c.Warnings)
 }
 
-// A factor is something about a run that can differ.
-type factor struct {
-	name  string
-	value func(*Run) (string, bool)
+// refuse ends the comparison, or, where the user allowed the factor or check,
+// says in the report that it goes on in spite of it.
+func (c *Comparison) refuse(allowed allowances, key, why string) {
+	if allowed.has(key) {
+		c.Allowed = append(c.Allowed, fmt.Sprintf("--allow %s: %s", key, why))
+		return
+	}
+	c.Refusals = append(c.Refusals, why+" (--allow "+key+" compares all the same)")
 }
 
-// mustAgree are factors in which two sides may not differ, whatever is tested:
-// they change what the numbers mean.
-var mustAgree = []factor{
-	{"the request backend", text(func(r *Run) query.Text { return r.Backend })},
-	{"the dataset", text(func(r *Run) query.Text { return r.Dataset })},
-	{"being simulated", func(r *Run) (string, bool) {
+// A Fingerprint is what two sides have in common, what differs, and what is not
+// known: three different things.
+type Fingerprint struct {
+	Equal   []string     `json:"equal,omitempty"`
+	Differs []FactorDiff `json:"differs,omitempty"`
+	Unknown []string     `json:"unknown,omitempty"` // recorded on neither side, or on one only
+}
+
+// A FactorDiff is a factor in which the sides differ.
+type FactorDiff struct {
+	Key       string   `json:"factor"`
+	Name      string   `json:"-"`
+	Baseline  []string `json:"baseline"`
+	Candidate []string `json:"candidate"`
+	// Role is "under test" or "second factor"; a difference in what the numbers
+	// mean is "never comparable".
+	Role string `json:"role"`
+	kind factorKind
+}
+
+func (d FactorDiff) sentence() string {
+	text := fmt.Sprintf("%s differs: %s in the baseline, %s in the candidate", d.Name, list(d.Baseline), list(d.Candidate))
+	if d.Role == secondFactor {
+		text = "a second factor: " + text
+	}
+	return text
+}
+
+const (
+	underTest       = "under test"
+	secondFactor    = "second factor"
+	neverComparable = "never comparable"
+)
+
+// A factorKind says what a difference in a factor does to a comparison.
+type factorKind int
+
+const (
+	meaning factorKind = iota // changes what the numbers mean
+	release                   // is the release under test, of which several names may change at once
+	setting                   // is one thing of the set-up: under test where it is the only one
+)
+
+// A factor is something about a run that can differ.
+type factor struct {
+	key, name string
+	kind      factorKind
+	value     func(*Run) (string, bool)
+}
+
+// factors of a run besides its group and its engine arguments.
+var factors = []factor{
+	{"backend", "the request backend", meaning, text(func(r *Run) query.Text { return r.Backend })},
+	{"dataset", "the dataset", meaning, text(func(r *Run) query.Text { return r.Dataset })},
+	{"client", "the client", meaning, func(r *Run) (string, bool) {
+		if r.Dialect == "rust" {
+			return r.Producer + " (Rust)", true
+		}
+		return r.Producer, true
+	}},
+	{"gap_kind", "what a gap is", meaning, text(func(r *Run) query.Text { return r.GapKind })},
+	{"simulated", "being simulated", meaning, func(r *Run) (string, bool) {
 		if r.Simulated.V {
 			return "simulated", true
 		}
 		return "measured", true
 	}},
+	{"prefix_cache", "the share of cached prompt tokens", meaning, func(r *Run) (string, bool) {
+		if r.Checks == nil || !r.Checks.CachedShare.Valid {
+			return "", false
+		}
+		return fmt.Sprintf("%.0f %%", 10*math.Round(10*r.Checks.CachedShare.V)), true
+	}},
+	{"runtime", "the runtime", release, text(func(r *Run) query.Text { return r.Runtime })},
+	{"runtime_version", "the runtime version", release, text(func(r *Run) query.Text { return r.RuntimeVersion })},
+	{"runtime_commit", "the runtime's commit", release, text(func(r *Run) query.Text { return r.RuntimeCommit })},
+	{"image", "the image", release, text(func(r *Run) query.Text { return r.Image })},
+	{"tokenizer", "the tokenizer", setting, text(func(r *Run) query.Text { return r.Tokenizer })},
+	{"burstiness", "burstiness", setting, func(r *Run) (string, bool) { return fmt.Sprint(r.Burstiness.V), r.Burstiness.Valid }},
 }
 
-// mayVary are factors that should be the same in all runs of a side.
-var mayVary = []factor{
-	{"runtime", text(func(r *Run) query.Text { return r.Runtime })},
-	{"runtime_version", text(func(r *Run) query.Text { return r.RuntimeVersion })},
-	{"image", text(func(r *Run) query.Text { return r.Image })},
-	{"tokenizer", text(func(r *Run) query.Text { return r.Tokenizer })},
-	{"burstiness", func(r *Run) (string, bool) { return fmt.Sprint(r.Burstiness.V), r.Burstiness.Valid }},
-	{"seed", func(r *Run) (string, bool) { return fmt.Sprint(r.Seed.V), r.Seed.Valid }},
+// allFactors are the factors, and the engine arguments and environment variables
+// (labels env.NAME) that any of runs recorded.
+func allFactors(runs []*Run) []factor {
+	out := slices.Concat(factors, argFactors(runs))
+	names := map[string]bool{}
+	for _, r := range runs {
+		for k := range r.Labels {
+			if strings.HasPrefix(k, "env.") {
+				names[k] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, factor{name, "environment variable " + strings.TrimPrefix(name, "env."), setting, func(r *Run) (string, bool) {
+			v, ok := r.Labels[name]
+			if !ok {
+				v = "unset"
+			}
+			return v, true
+		}})
+	}
+	return out
+}
+
+// argFactors are the engine arguments that any run recorded.
+func argFactors(runs []*Run) []factor {
+	names := map[string]bool{}
+	for _, r := range runs {
+		for k := range r.EngineArgs {
+			names[k] = true
+		}
+	}
+	var out []factor
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if placeArgs[name] {
+			continue
+		}
+		out = append(out, factor{"engine_args." + name, "engine argument " + name, setting, func(r *Run) (string, bool) {
+			if r.EngineArgs == nil {
+				return "", false
+			}
+			v, ok := r.EngineArgs[name]
+			if !ok {
+				v = "default"
+			}
+			return v, true
+		}})
+	}
+	return out
+}
+
+// placeArgs say where a server listens or logs, and change no number.
+var placeArgs = map[string]bool{
+	"host": true, "port": true, "uds": true, "served_model_name": true, "api_key": true, "root_path": true,
+	"disable_log_stats": true, "disable_log_requests": true, "enable_log_requests": true, "uvicorn_log_level": true, "log_config_file": true,
+}
+
+func fingerprint(base, cand []*Run) *Fingerprint {
+	fp := &Fingerprint{}
+	for _, f := range allFactors(slices.Concat(base, cand)) {
+		b, d := valuesOf(base, f.value), valuesOf(cand, f.value)
+		switch {
+		case len(b) == 0 || len(d) == 0:
+			fp.Unknown = append(fp.Unknown, f.key)
+		case slices.Equal(b, d):
+			fp.Equal = append(fp.Equal, f.key)
+		default:
+			fp.Differs = append(fp.Differs, FactorDiff{Key: f.key, Name: f.name, Baseline: b, Candidate: d, kind: f.kind})
+		}
+	}
+	return fp
+}
+
+// roles decides what each difference is, and returns those that forbid the
+// comparison. A release is compared with another with everything else equal; one
+// setting with another where the release is the same.
+func (fp *Fingerprint) roles(allowed allowances) []FactorDiff {
+	releases, settings := 0, 0
+	for _, d := range fp.Differs {
+		switch {
+		case d.kind == release:
+			releases++
+		case d.kind == setting && !allowed.has(d.Key):
+			settings++
+		}
+	}
+	var out []FactorDiff
+	for i := range fp.Differs {
+		d := &fp.Differs[i]
+		switch {
+		case d.kind == release, d.kind == setting && releases == 0 && settings <= 1 && !allowed.has(d.Key):
+			d.Role = underTest
+			continue
+		case d.kind == setting:
+			d.Role = secondFactor
+		default:
+			d.Role = neverComparable
+		}
+		out = append(out, *d)
+	}
+	return out
 }
 
 func text(field func(*Run) query.Text) func(*Run) (string, bool) {
@@ -88,67 +259,28 @@ func valuesOf(runs []*Run, value func(*Run) (string, bool)) []string {
 // variation says what varies inside runs that are treated as alike.
 func variation(runs []*Run) []string {
 	var out []string
-	for _, f := range mayVary {
+	for _, f := range allFactors(runs) {
 		if v := valuesOf(runs, f.value); len(v) > 1 {
-			out = append(out, fmt.Sprintf("runs vary in %s: %s", f.name, list(v)))
-		}
-	}
-	for _, arg := range argNames(runs) {
-		if v := valuesOf(runs, arg.value); len(v) > 1 {
-			out = append(out, fmt.Sprintf("runs vary in engine argument %s: %s", arg.name, list(v)))
-		}
-	}
-	return out
-}
-
-// argNames are the engine arguments that any run recorded.
-func argNames(runs []*Run) []factor {
-	names := map[string]bool{}
-	for _, r := range runs {
-		for k := range r.EngineArgs {
-			names[k] = true
-		}
-	}
-	var out []factor
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		out = append(out, factor{name, func(r *Run) (string, bool) {
-			if r.EngineArgs == nil {
-				return "", false
-			}
-			v, ok := r.EngineArgs[name]
-			if !ok {
-				v = "default"
-			}
-			return v, true
-		}})
-	}
-	return out
-}
-
-// engineArgsDiffer names the engine arguments that differ between the sides:
-// each is a second factor besides the one under test.
-func engineArgsDiffer(base, cand *arm) []string {
-	var out []string
-	for _, arg := range argNames(append(slices.Clone(base.runs), cand.runs...)) {
-		b, d := valuesOf(base.runs, arg.value), valuesOf(cand.runs, arg.value)
-		if len(b) > 0 && len(d) > 0 && !slices.Equal(b, d) {
-			out = append(out, fmt.Sprintf("engine argument %s differs: %s in the baseline, %s in the candidate", arg.name, list(b), list(d)))
+			out = append(out, fmt.Sprintf("runs vary in %s: %s", strings.TrimPrefix(f.name, "the "), list(v)))
 		}
 	}
 	return out
 }
 
 // workloadDiffers compares prompt and output lengths level by level.
-func workloadDiffers(base, cand *arm) []string {
-	var out []string
+func workloadDiffers(base, cand *arm) []FactorDiff {
+	var out []FactorDiff
 	for _, level := range base.levels() {
 		for _, l := range []struct {
-			name string
-			mean func([]*Run) float64
-		}{{"mean prompt length", meanInput}, {"mean output length", meanOutput}} {
+			key, name string
+			mean      func([]*Run) float64
+		}{{"input_length", "mean prompt length", meanInput}, {"output_length", "mean output length", meanOutput}} {
 			b, d := l.mean(base.atLevel(level)), l.mean(cand.atLevel(level))
 			if math.Abs(b-d) > workloadTolerance*math.Max(b, d) {
-				out = append(out, fmt.Sprintf("%s at max concurrency %d differs: %.1f tokens in the baseline, %.1f in the candidate", l.name, level, b, d))
+				out = append(out, FactorDiff{
+					Key: l.key, Name: fmt.Sprintf("%s at max concurrency %d", l.name, level), Role: neverComparable,
+					Baseline: []string{fmt.Sprintf("%.1f tokens", b)}, Candidate: []string{fmt.Sprintf("%.1f tokens", d)},
+				})
 			}
 		}
 	}
@@ -190,4 +322,27 @@ func list(values []string) string {
 		return strings.Join(values[:most], ", ") + fmt.Sprintf(" and %d more", len(values)-most)
 	}
 	return strings.Join(values, ", ")
+}
+
+// whatIsCompared says what is under test, what the numbers are of, and what is not known
+// to be equal.
+func whatIsCompared(c *Comparison) []string {
+	var out []string
+	for _, d := range c.Fingerprint.Differs {
+		if d.Role == underTest {
+			out = append(out, "under test: "+d.sentence())
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "no recorded difference is under test: what is not recorded may differ")
+	}
+	if c.Window == Steady {
+		out = append(out, "means and medians are of the steady window of each run: ramp, drain and a cold start are outside")
+	} else {
+		out = append(out, "means and medians are of whole runs, ramp and drain included: not every run has start times")
+	}
+	if len(c.Fingerprint.Unknown) > 0 {
+		out = append(out, "not recorded on both sides, so not known to be equal: "+strings.Join(c.Fingerprint.Unknown, ", "))
+	}
+	return out
 }

@@ -14,8 +14,9 @@ import (
 
 // CompareOptions set what counts as a change. The zero value takes defaults.
 type CompareOptions struct {
-	Margin    float64 // relative worsening that "not regressed" must exclude; default 3 %
-	MinEffect float64 // least relative worsening that is called a regression; default 1 %
+	Margin    float64  // relative worsening that "not regressed" must exclude; default 3 %
+	MinEffect float64  // least relative worsening that is called a regression; default 1 %
+	Allow     []string // checks and factors to accept, by name; see AllowKeys
 }
 
 // Compare sets candidate against baseline, one Comparison a group of model,
@@ -28,7 +29,8 @@ func Compare(baseline, candidate *Data, baseLabel, candLabel string, opts Compar
 	for _, p := range pairs {
 		c := Comparison{Group: p.group, Method: method}
 		c.Warnings = append(c.Warnings, p.warnings...)
-		base, cand := usableRuns(p.baseline, "baseline", &c), usableRuns(p.candidate, "candidate", &c)
+		base, cand := usableRuns(p.baseline, "baseline", &c, opts.Allow), usableRuns(p.candidate, "candidate", &c, opts.Allow)
+		refuseSpoiledLevels(&c, p, opts.Allow)
 		c.Baseline, c.Candidate = describeArm(baseLabel, p.baseline, base), describeArm(candLabel, p.candidate, cand)
 		compareArms(&c, base, cand, opts)
 		c.Sentence = sentence(&c)
@@ -153,7 +155,7 @@ func nothingInCommon(baseline, candidate *Data, baseLabel, candLabel string, orp
 
 // usableRuns are the closed-loop runs of a side whose times can be compared.
 // What is left out is said.
-func usableRuns(runs []*Run, side string, c *Comparison) []*Run {
+func usableRuns(runs []*Run, side string, c *Comparison, allowed allowances) []*Run {
 	var out []*Run
 	summaries, open, other := 0, 0, 0
 	for _, r := range runs {
@@ -166,8 +168,8 @@ func usableRuns(runs []*Run, side string, c *Comparison) []*Run {
 			open++
 		case r.Sum == nil || r.Sum.Completed == 0:
 			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): no request completed", side, r.SourceName, r.load()))
-		case !r.usable():
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): %s", side, r.SourceName, r.load(), r.spoiledBy()))
+		case r.spoiledBy(allowed) != nil || !r.measured():
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): %s", side, r.SourceName, r.load(), r.whyUnusable(allowed)))
 		default:
 			out = append(out, r)
 		}
@@ -183,13 +185,50 @@ func usableRuns(runs []*Run, side string, c *Comparison) []*Run {
 	return out
 }
 
-func (r *Run) spoiledBy() string {
-	for _, f := range r.audit {
-		if f.spoils() {
-			return f.Check + ": " + f.Message
+// whyUnusable says in words why a run cannot be compared; empty where it can.
+func (r *Run) whyUnusable(allowed allowances) string {
+	if f := r.spoiledBy(allowed); f != nil {
+		return f.Check + ": " + f.Message
+	}
+	if !r.measured() {
+		return "its times are not whole"
+	}
+	return ""
+}
+
+// refuseSpoiledLevels refuses the comparison where a check forbids at least half
+// of a side's runs at a level that both sides ran: what is left of it would not
+// be the level that was asked about. Fewer are left out, and named.
+func refuseSpoiledLevels(c *Comparison, p pair, allowed allowances) {
+	atLevel := func(runs []*Run) map[int64][]*Run {
+		out := map[int64][]*Run{}
+		for _, r := range runs {
+			if r.Bench == "serve" && r.Detailed && r.closedLoop() {
+				out[r.MaxConcurrency.V] = append(out[r.MaxConcurrency.V], r)
+			}
+		}
+		return out
+	}
+	base, cand := atLevel(p.baseline), atLevel(p.candidate)
+	for _, s := range []struct {
+		name       string
+		own, other map[int64][]*Run
+	}{{"baseline", base, cand}, {"candidate", cand, base}} {
+		for _, level := range slices.Sorted(maps.Keys(s.own)) {
+			if len(s.other[level]) == 0 {
+				continue
+			}
+			byCheck := map[string]int{}
+			for _, r := range s.own[level] {
+				if f := r.spoiledBy(allowed); f != nil {
+					byCheck[f.Check]++
+					if n := byCheck[f.Check]; 2*n >= len(s.own[level]) && 2*(n-1) < len(s.own[level]) {
+						c.refuse(nil, checkKey(f.Check), fmt.Sprintf("%s at max concurrency %d: %s: %s", s.name, level, f.Check, f.Message))
+					}
+				}
+			}
 		}
 	}
-	return "its times are not whole"
 }
 
 func describeArm(label string, all, usable []*Run) Arm {
@@ -204,7 +243,7 @@ func describeArm(label string, all, usable []*Run) Arm {
 func compareArms(c *Comparison, baseline, candidate []*Run, opts CompareOptions) {
 	window, sets := inSteadyWindow(baseline, candidate)
 	base, cand := newArm(sets[0]), newArm(sets[1])
-	checkComparable(c, base, cand)
+	checkComparable(c, base, cand, opts.Allow)
 	if len(c.Refusals) == 0 {
 		c.Levels = commonLevels(c, base, cand)
 	}
@@ -224,6 +263,10 @@ func compareArms(c *Comparison, baseline, candidate []*Run, opts CompareOptions)
 	}
 	slices.Sort(c.Warnings)
 	c.Window = window
+	c.Context = whatIsCompared(c)
+	for _, a := range c.Allowed {
+		c.Warnings = append(c.Warnings, "allowed: "+a)
+	}
 	c.Metrics = compareMetrics(c.Levels, base, cand, bundled, opts)
 	c.Verdict = overall(c.Metrics)
 }
@@ -267,7 +310,7 @@ func (a *arm) share(level int64) float64 {
 func (c *Comparison) addAuditWarnings(side string, runs []*Run) (bundled bool) {
 	seen := map[string]bool{}
 	for _, r := range runs {
-		for _, f := range r.audit {
+		for _, f := range audit.Fired(r.audit) {
 			bundled = bundled || f.Check == audit.TokensPerChunk
 			if !seen[f.Check] {
 				seen[f.Check] = true

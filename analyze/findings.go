@@ -3,39 +3,61 @@ package analyze
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas"
 )
-
-type auditFinding audit.Finding
-
-// spoils reports whether a run with the finding must not be compared.
-func (f auditFinding) spoils() bool { return f.Severity == audit.Fail }
 
 // auditRun checks a run: by our own numbers where it has raw times, otherwise by
 // those that its tool reported.
-func auditRun(r *Run) []auditFinding {
+func auditRun(r *Run) []audit.Finding {
 	if r.Bench != "serve" {
 		return nil
 	}
-	in := audit.Run{
-		MaxConcurrency: math.NaN(), ClosedLoop: r.closedLoop(), Concurrency: math.NaN(),
-		Requests: or(r.Requests, -1), Completed: or(r.Completed, -1), Failed: or(r.Failed, -1), Suspect: or(r.Suspect, -1), Gaps: -1,
-	}
+	in := audit.NewRun()
+	in.ClosedLoop, in.Truncated, in.Synthetic = r.closedLoop(), r.Truncated.V, r.GapKind.V == string(schemas.Synthetic)
+	in.Requests, in.Completed, in.Failed, in.Suspect = or(r.Requests, -1), or(r.Completed, -1), or(r.Failed, -1), or(r.Suspect, -1)
+	in.Prompts, in.ServerStartKnown = or(r.NumPrompts, -1), r.ServerStart.Valid
 	if r.MaxConcurrency.Valid {
 		in.MaxConcurrency = float64(r.MaxConcurrency.V)
 	}
+	in.BytesPerToken, in.MemoryBandwidth = r.numericLabel("bytes_per_token"), r.numericLabel("memory_bandwidth")
+	in.ZeroStatistics = r.zeroStatistics()
 	if r.Sum != nil {
 		fillMeasured(&in, r.Sum)
 	} else {
 		fillReported(&in, r)
 	}
-	var out []auditFinding
-	for _, f := range audit.Check(in) {
-		out = append(out, auditFinding(f))
+	if r.Checks != nil {
+		fillChecks(&in, r.Checks)
+	}
+	return audit.Check(in)
+}
+
+// numericLabel is a label that is a number, NaN where it is none.
+func (r *Run) numericLabel(name string) float64 {
+	v, err := strconv.ParseFloat(r.Labels[name], 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+// zeroStatistics are the latencies that the tool printed as 0.0 though nothing
+// can have been measured: no request completed, or no gap.
+func (r *Run) zeroStatistics() []string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
+		var v float64
+		if strings.HasPrefix(key, "mean_") && strings.HasSuffix(key, "_ms") && json.Unmarshal(r.Reported[key], &v) == nil && v == 0 {
+			out = append(out, key)
+		}
 	}
 	return out
 }
@@ -48,7 +70,14 @@ func fillMeasured(in *audit.Run, s *query.RunSummary) {
 	if s.OutputTokens.Valid && s.Completed > 0 {
 		in.OutputLen = float64(s.OutputTokens.V) / float64(s.Completed)
 	}
-	in.Concurrency = orNaN(s.Concurrency)
+	in.Concurrency, in.SteadyLoad, in.SteadyE2ELs = orNaN(s.Concurrency), orNaN(s.SteadyConcurrency), orNaN(s.SteadyE2ELs)
+	in.ITL, in.ITLMedian, in.ITLp99, in.E2EL = orNaN(s.ITLMean), orNaN(s.ITLp50), orNaN(s.ITLp99), orNaN(s.E2ELMean)
+}
+
+func fillChecks(in *audit.Run, c *query.RunChecks) {
+	in.OneToken, in.OutputLenCV, in.FirstTTFT, in.CachedShare = orNaN(c.OneToken), orNaN(c.OutputLenCV), orNaN(c.FirstTTFT), orNaN(c.CachedShare)
+	in.DispatchDelay, in.FromSchedule, in.Crowded, in.Idle = orNaN(c.DispatchDelay), orNaN(c.FromSchedule), orNaN(c.Crowded), orNaN(c.Idle)
+	in.ColdStart, in.ColdSlowdown = orNaN(c.ColdSeconds), orNaN(c.ColdSlowdown)
 }
 
 // fillReported takes the tool's own averages. A 0.0 latency means that there was
@@ -85,32 +114,48 @@ func orNaN(n query.Number) float64 {
 }
 
 // Findings returns what the truth checks found, one line for the runs of a load
-// point that a check fired for alike.
+// point that a check fired for alike, and then what they found in runs side by
+// side.
 func Findings(d *Data) []Finding {
-	var out []Finding
-	at := map[string]int{}
-	for _, r := range d.Runs {
-		for _, f := range r.audit {
-			subject := r.subject()
-			key := fmt.Sprint(f.Check, f.Severity, subject)
-			i, ok := at[key]
-			if !ok {
-				i = len(out)
-				at[key] = i
-				out = append(out, Finding{Check: f.Check, Verdict: string(f.Severity), Subject: subject, Message: f.Message, Do: f.Do})
-			}
-			out[i].RunIDs = append(out[i].RunIDs, r.RunID)
-		}
-	}
-	for i := range out {
-		if n := len(out[i].RunIDs); n > 1 {
-			out[i].Message += fmt.Sprintf(" (this of run %s; %d runs alike)", out[i].RunIDs[0], n)
+	out := findingsOf(d, func(r *Run) []audit.Finding { return audit.Fired(r.audit) })
+	for _, s := range d.series() {
+		for _, f := range audit.Fired(s.audit()) {
+			out = append(out, s.finding(f))
 		}
 	}
 	return out
 }
 
-// subject names the load point of a run in words.
+// findingsOf gathers what of finds in each run: one Finding a check, answer and
+// series, which names the load points that it is of.
+func findingsOf(d *Data, of func(*Run) []audit.Finding) []Finding {
+	var out []Finding
+	at := map[string]int{}
+	loads := map[int][]string{}
+	for _, r := range d.Runs {
+		for _, f := range of(r) {
+			key := fmt.Sprint(f.Check, f.Severity, r.subject())
+			i, ok := at[key]
+			if !ok {
+				i = len(out)
+				at[key] = i
+				out = append(out, Finding{Check: f.Check, Verdict: string(f.Severity), Subject: r.subject(), Message: r.load() + ": " + f.Message, Do: f.Do})
+			}
+			out[i].RunIDs = append(out[i].RunIDs, r.RunID)
+			if !slices.Contains(loads[i], r.load()) {
+				loads[i] = append(loads[i], r.load())
+			}
+		}
+	}
+	for i := range out {
+		if n := len(out[i].RunIDs); n > 1 {
+			out[i].Message += fmt.Sprintf(" (this of run %s; %d runs alike at %s)", out[i].RunIDs[0], n, list(loads[i]))
+		}
+	}
+	return out
+}
+
+// subject names the series of a run in words.
 func (r *Run) subject() string {
 	var parts []string
 	for _, p := range []query.Text{r.Model, r.Hardware} {
@@ -119,11 +164,68 @@ func (r *Run) subject() string {
 		}
 	}
 	if r.RuntimeVersion.Valid {
-		parts = append(parts, r.Runtime.V+" "+r.RuntimeVersion.V)
+		parts = append(parts, strings.TrimSpace(r.Runtime.V+" "+r.RuntimeVersion.V))
 	}
-	parts = append(parts, r.load())
 	if !r.Detailed {
 		parts = append(parts, "summary only")
 	}
+	if len(parts) == 0 {
+		return r.SourceName
+	}
 	return strings.Join(parts, ", ")
+}
+
+// runSeries are the closed-loop runs of one version in one group, whose levels
+// make a curve.
+type runSeries struct {
+	group   Group
+	version string
+	runs    []*Run
+}
+
+func (d *Data) series() []runSeries {
+	placed := d.only(func(r *Run) bool { return r.measured() && r.closedLoop() })
+	groups := byGroup(placed.Runs)
+	var out []runSeries
+	for _, g := range sortedGroups(groups) {
+		for _, version := range versionsOf(groups[g]) {
+			out = append(out, runSeries{g, version, ofVersion(groups[g], version)})
+		}
+	}
+	return out
+}
+
+// audit asks the checks of runs side by side.
+func (s runSeries) audit() []audit.Finding {
+	members := make([]audit.Member, 0, len(s.runs))
+	for i, r := range inOrder(s.runs) {
+		m := audit.Member{
+			Name: r.SourceName, Start: r.ServerStart.V, Level: float64(r.MaxConcurrency.V), Order: i, Workload: r.WorkloadDigest.V, Dataset: r.Dataset.V,
+			InputLen: meanInput([]*Run{r}), OutputLen: meanOutput([]*Run{r}), TTFT: orNaN(r.Sum.TTFTp50), TPOT: orNaN(r.Sum.TPOTMean),
+			OutputThroughput: orNaN(r.Sum.OutputThroughput), CacheOff: cacheIsOff(r.EngineArgs),
+		}
+		if r.hasSteadyWindow() {
+			m.TPOT, m.OutputThroughput = orNaN(r.Sum.SteadyTPOTMean), orNaN(r.Sum.SteadyOutput)
+		}
+		members = append(members, m)
+	}
+	return audit.CheckGroup(members)
+}
+
+// cacheIsOff reports whether the server's arguments switch prefix caching off.
+func cacheIsOff(args map[string]string) bool {
+	_, no := args["no_enable_prefix_caching"]
+	v, said := args["enable_prefix_caching"]
+	return no || said && strings.EqualFold(v, "false")
+}
+
+func (s runSeries) finding(f audit.Finding) Finding {
+	ids := make([]string, len(s.runs))
+	for i, r := range s.runs {
+		ids[i] = r.RunID
+	}
+	return Finding{
+		Check: f.Check, Verdict: string(f.Severity), Subject: fmt.Sprintf("%s, %s, all levels", s.group, s.version),
+		Message: f.Message, Do: f.Do, RunIDs: ids,
+	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
+	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/schemas"
 )
@@ -22,8 +22,9 @@ type Data struct {
 // times.
 type Run struct {
 	query.RunIdentity
-	Sum   *query.RunSummary
-	audit []auditFinding
+	Sum    *query.RunSummary
+	Checks *query.RunChecks
+	audit  []audit.Finding // every check's answer
 }
 
 // Load reads the runs of db that satisfy the SQL condition where. The Data
@@ -41,9 +42,17 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	for i := range sums {
 		byID[sums[i].RunID] = &sums[i]
 	}
+	checks, err := db.RunChecks(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	checksByID := map[string]*query.RunChecks{}
+	for i := range checks {
+		checksByID[checks[i].RunID] = &checks[i]
+	}
 	d := &Data{Selection: where, db: db}
 	for _, id := range ids {
-		r := &Run{RunIdentity: id, Sum: byID[id.RunID]}
+		r := &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID]}
 		r.audit = auditRun(r)
 		d.Runs = append(d.Runs, r)
 	}
@@ -82,8 +91,22 @@ func (r *Run) closedLoop() bool {
 }
 
 // usable reports whether the run's times may enter curves and comparisons.
-func (r *Run) usable() bool {
-	return r.Sum != nil && r.Bench == "serve" && r.Sum.Completed > 0 && r.Sum.TTFTp50.Valid && !slices.ContainsFunc(r.audit, auditFinding.spoils)
+func (r *Run) usable() bool { return r.measured() && r.spoiledBy(nil) == nil }
+
+// measured reports whether the run has latencies at all.
+func (r *Run) measured() bool {
+	return r.Sum != nil && r.Bench == "serve" && r.Sum.Completed > 0 && r.Sum.TTFTp50.Valid
+}
+
+// spoiledBy returns the check that forbids to use the run's times, if any does
+// that is not allowed.
+func (r *Run) spoiledBy(allowed allowances) *audit.Finding {
+	for i, f := range r.audit {
+		if f.Severity == audit.Fail && !allowed.has(checkKey(f.Check)) {
+			return &r.audit[i]
+		}
+	}
+	return nil
 }
 
 // load names the run's load point.

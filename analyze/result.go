@@ -64,11 +64,11 @@ type Sweep struct {
 type Series struct {
 	Version     string  `json:"version"` // runtime version; "unknown" where not recorded
 	Simulated   bool    `json:"simulated"`
-	Starts      int     `json:"starts"`       // replicates: distinct server starts, or runs where starts are unknown
-	StartsKnown bool    `json:"starts_known"` // starts were recorded
-	Window      Window  `json:"window"`       // that means and medians are of; p99s are of whole runs
-	Points      []Point `json:"points"`       // one per run
-	Levels      []Level `json:"levels"`       // one per max concurrency
+	Starts      int     `json:"starts"`           // replicates: distinct server starts, or runs where starts are unknown
+	StartsKnown bool    `json:"starts_known"`     // starts were recorded
+	Window      Window  `json:"window,omitempty"` // that means and medians are of; p99s are of whole runs
+	Points      []Point `json:"points"`           // one per run
+	Levels      []Level `json:"levels"`           // one per max concurrency
 	Fits        []Fit   `json:"fits,omitempty"`
 	Degradation *Ratio  `json:"degradation,omitempty"` // mean ITL at the highest level / at the lowest
 	ITL         []ECDF  `json:"-"`                     // distribution of chunk gaps, one per level drawn
@@ -204,8 +204,14 @@ type Comparison struct {
 	Window    Window       `json:"window,omitempty"`  // that the numbers are of
 	Metrics   []MetricDiff `json:"metrics,omitempty"`
 	Refusals  []string     `json:"refusals,omitempty"`
-	Warnings  []string     `json:"warnings,omitempty"`
-	Method    string       `json:"method"`
+	Allowed   []string     `json:"allowed,omitempty"` // what would have been a refusal, and was allowed
+	// Context says what is under test, what the numbers are of, and what is not
+	// known to be equal.
+	Context []string `json:"context,omitempty"`
+	// Fingerprint says what the sides have in common besides their group.
+	Fingerprint *Fingerprint `json:"fingerprint,omitempty"`
+	Warnings    []string     `json:"warnings,omitempty"`
+	Method      string       `json:"method"`
 }
 
 // A MetricDiff compares one metric over the whole curve: the mean over levels of

@@ -141,6 +141,9 @@ func newSeries(version string, runs []*Run) Series {
 	}
 	s.Degradation = degradation(a)
 	s.Fits = fits(s.Points)
+	if window == Steady {
+		s.Notes = append(s.Notes, "means and medians are of the steady window of each run: ramp, drain and a cold start are outside; p99s are of whole runs")
+	}
 	if !a.startsKnown {
 		s.Notes = append(s.Notes, "server starts are not recorded: repeats count as replicates")
 	}
@@ -201,7 +204,7 @@ func newLevel(a *arm, level int64) Level {
 // addAuditNotes attaches what the truth checks found to the numbers it is about.
 func (l *Level) addAuditNotes(r *Run) {
 	for _, f := range r.audit {
-		if f.Check == audit.TokensPerChunk {
+		if f.Check == audit.TokensPerChunk && f.Severity == audit.Warn {
 			note := "a chunk carries several tokens: a gap is no time between tokens, see TPOT"
 			l.ITLMean.addNote(note)
 			l.ITLp99.addNote(note)

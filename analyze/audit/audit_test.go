@@ -12,16 +12,16 @@ import (
 // run is a healthy closed-loop run: c users, N tokens, and throughput that
 // follows from the latencies. Tests bend one number at a time.
 func run(c, n, ttft, tpot float64) audit.Run {
-	return audit.Run{
-		MaxConcurrency: c, ClosedLoop: true, Concurrency: c, Measured: true,
-		OutputThroughput: c * n / (ttft + (n-1)*tpot), TTFT: ttft, TPOT: tpot, OutputLen: n,
-		Requests: 100, Completed: 100, Gaps: int64(100 * (n - 1)),
-	}
+	r := audit.NewRun()
+	r.MaxConcurrency, r.ClosedLoop, r.Concurrency, r.Measured = c, true, c, true
+	r.OutputThroughput, r.TTFT, r.TPOT, r.OutputLen = c*n/(ttft+(n-1)*tpot), ttft, tpot, n
+	r.Requests, r.Completed, r.Failed, r.Suspect, r.Gaps = 200, 200, 0, 0, int64(200*(n-1))
+	return r
 }
 
 func fired(r audit.Run) string {
 	var out []string
-	for _, f := range audit.Check(r) {
+	for _, f := range audit.Fired(audit.Check(r)) {
 		out = append(out, fmt.Sprintf("%s %s", strings.Fields(f.Check)[0], f.Severity))
 	}
 	return strings.Join(out, ", ")
@@ -39,14 +39,14 @@ func TestHealthyRunIsSilent(t *testing.T) {
 // 14.32 ms leaves 73 % of the wall time unexplained. Neither gives a TTFT.
 func TestArticlesTwoRowsAtConcurrencyOne(t *testing.T) {
 	published := func(x, tpot float64) audit.Run {
-		nan := math.NaN()
-		return audit.Run{MaxConcurrency: 1, ClosedLoop: true, Concurrency: nan, OutputThroughput: x, TTFT: nan, TPOT: tpot,
-			OutputLen: nan, Requests: -1, Completed: -1, Failed: -1, Suspect: -1, Gaps: -1}
+		r := audit.NewRun()
+		r.MaxConcurrency, r.ClosedLoop, r.OutputThroughput, r.TPOT = 1, true, x, tpot
+		return r
 	}
 	if got := fired(published(65.67, 0.01418)); got != "" {
 		t.Errorf("65.67 tok/s at 14.18 ms fired %s", got)
 	}
-	found := audit.Check(published(19.04, 0.01432))
+	found := audit.Fired(audit.Check(published(19.04, 0.01432)))
 	if len(found) != 1 || found[0].Severity != audit.Fail {
 		t.Fatalf("19.04 tok/s at 14.32 ms: %v", found)
 	}
@@ -60,7 +60,8 @@ func TestArticlesTwoRowsAtConcurrencyOne(t *testing.T) {
 // Vultr's Nemotron Nano table (2xB200, N=512): the 1024 row has the achieved
 // concurrency of the 512 row. L by Little's law from the published averages.
 func TestVultrsHighestRowIsNotReached(t *testing.T) {
-	r := audit.Run{MaxConcurrency: 1024, ClosedLoop: true, Concurrency: 384.8, OutputThroughput: math.NaN(), TTFT: math.NaN(), TPOT: math.NaN(), OutputLen: math.NaN()}
+	r := audit.NewRun()
+	r.MaxConcurrency, r.ClosedLoop, r.Concurrency = 1024, true, 384.8
 	if got := fired(r); got != "T1 FAIL" {
 		t.Errorf("asked 1024, achieved 385: fired %q", got)
 	}
@@ -77,17 +78,124 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		want string
 	}{
 		{"some failed", func(r *audit.Run) { r.Failed = 2 }, "failed WARN"},
-		{"all failed", func(r *audit.Run) { r.Failed, r.Completed, r.OutputThroughput = 100, 0, 0 }, "failed FAIL"},
+		{"all failed", func(r *audit.Run) { r.Failed, r.Completed, r.OutputThroughput = 200, 0, 0 }, "failed FAIL"},
 		{"no chunk came", func(r *audit.Run) { r.Suspect = 1 }, "suspect WARN"},
 		{"identity gap of 15 %", func(r *audit.Run) { r.OutputThroughput *= 0.845 }, "T2 WARN"},
 		{"identity gap of 40 %", func(r *audit.Run) { r.OutputThroughput *= 0.6 }, "T2 FAIL"},
 		{"more streams than users", func(r *audit.Run) { r.TTFT, r.OutputThroughput = math.NaN(), r.OutputThroughput*1.2 }, "T4 FAIL"},
 		{"two tokens a chunk", func(r *audit.Run) { r.Gaps /= 2 }, "T6 WARN"},
+		{"a chat stream's role chunk", func(r *audit.Run) { r.Gaps += r.Completed }, "T5 WARN"},
+		{"reasoning is not counted", func(r *audit.Run) { r.Gaps *= 2 }, "T5 FAIL"},
+		{"a client that tokenises the text again", func(r *audit.Run) { r.ServerTokens = 200 * 128 * 1.051 }, "T5 FAIL"},
+		{"the ramp is a third of the run", func(r *audit.Run) {
+			r.Concurrency, r.OutputThroughput, r.SteadyLoad = 5.2, r.OutputThroughput*0.65, 7.9
+		}, "T1 WARN, T2 WARN"},
+		{"idle between requests", func(r *audit.Run) { r.Idle = 0.2 }, "T3 WARN"},
+		{"prefills interrupt decoding", func(r *audit.Run) { r.ITL, r.ITLMedian, r.ITLp99 = 0.0853, 0.0608, 0.362 }, "T7 WARN"},
+		{"chunks in bundles", func(r *audit.Run) { r.ITL, r.ITLMedian, r.ITLp99, r.Crowded = 0.02, 0.02, 0.05, 0.3 }, "T7 WARN"},
+		{"every answer is one token", func(r *audit.Run) { r.OneToken = 1 }, "one-token FAIL"},
+		{"few prompts", func(r *audit.Run) { r.Prompts = 16 }, "T11 WARN"},
+		{"kernels compiled in the run", func(r *audit.Run) { r.FirstTTFT = 40 }, "cold WARN"},
+		{"a cold engine", func(r *audit.Run) { r.ColdStart, r.ColdSlowdown = 5, 1.4 }, "cold WARN"},
+		{"a shared seed", func(r *audit.Run) { r.CachedShare = 0.929 }, "prefix WARN"},
+		{"late dispatch", func(r *audit.Run) { r.DispatchDelay, r.E2EL, r.FromSchedule = 1.426, 0.506, 1.932 }, "coordinated WARN"},
+		{"gaps made up", func(r *audit.Run) { r.Synthetic = true }, "synthetic WARN"},
+		{"a slow client", func(r *audit.Run) { r.ServerTTFT = 0.02 }, "client FAIL"},
+		{"faster than memory", func(r *audit.Run) { r.BytesPerToken, r.MemoryBandwidth = 8e9, 273e9 }, "T13 FAIL"},
+		{"zero for missing", func(r *audit.Run) { r.ZeroStatistics = []string{"mean_itl_ms"} }, "T14 WARN"},
+		{"a neighbour on the endpoint", func(r *audit.Run) { r.ServerInFlight = 14 }, "T15 FAIL"},
+		{"requests wait outside the server", func(r *audit.Run) { r.ServerInFlight = 4 }, "T12 WARN"},
+		{"the file ends early", func(r *audit.Run) { r.Truncated = true }, "truncated WARN"},
 		{"open loop may idle", func(r *audit.Run) { r.ClosedLoop, r.Concurrency = false, 1; r.OutputThroughput /= 10 }, ""},
 	} {
 		r := run(8, 128, 0.1, 0.02)
 		c.bend(&r)
 		if got := fired(r); got != c.want {
+			t.Errorf("%s: fired %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// Every check can be asked, answers for a run of which nothing is known that it
+// cannot be computed or has nothing to say, and says what it lacks.
+func TestNothingKnownIsNotOK(t *testing.T) {
+	for _, f := range audit.Check(audit.NewRun()) {
+		if f.Severity == audit.Warn || f.Severity == audit.Fail {
+			t.Errorf("%s fired on nothing: %s", f.Check, f.Message)
+		}
+		if f.Severity == audit.NotComputable && f.Missing == "" {
+			t.Errorf("%s does not say what it lacks", f.Check)
+		}
+	}
+	for _, f := range audit.CheckGroup(nil) {
+		if f.Severity != audit.NotComputable || f.Missing == "" {
+			t.Errorf("%s of no runs: %+v", f.Check, f)
+		}
+	}
+	seen := map[string]bool{}
+	for _, d := range audit.Catalogue() {
+		if seen[d.Check] || d.Question == "" || d.Fires == "" || d.Needs == "" {
+			t.Errorf("catalogue: %+v", d)
+		}
+		seen[d.Check] = true
+	}
+}
+
+func TestGroupChecks(t *testing.T) {
+	// sweep is two runs a level on starts of their own, without fault.
+	sweep := func() []audit.Member {
+		var out []audit.Member
+		for start := range 2 {
+			for i, level := range []float64{1, 8, 32} {
+				out = append(out, audit.Member{
+					Name: fmt.Sprintf("run%d-c%g", start, level), Start: fmt.Sprintf("s%d", start), Level: level, Order: 3*start + i,
+					Workload: fmt.Sprint(level), Dataset: "random", InputLen: 512, OutputLen: 128, TTFT: 0.1 * level, TPOT: 0.01 + 0.001*level, OutputThroughput: 50 * level,
+				})
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name string
+		bend func([]audit.Member) []audit.Member
+		want string
+	}{
+		{"nothing", func(m []audit.Member) []audit.Member { return m }, ""},
+		{"the article's two rows", func(m []audit.Member) []audit.Member {
+			m[0].OutputThroughput, m[3].OutputThroughput = 65.67, 19.04
+			return m
+		}, "T8 FAIL"},
+		{"a repeat 40 % faster", func(m []audit.Member) []audit.Member { m[1].OutputThroughput *= 1.4; return m }, "T8 WARN"},
+		{"Vultr's c=32 against c=64", func(m []audit.Member) []audit.Member { m[2].TPOT, m[5].TPOT = 0.01, 0.01; return m }, "T10 WARN"},
+		{"longer prompts at one level", func(m []audit.Member) []audit.Member { m[2].InputLen, m[5].InputLen = 600, 600; return m }, "T16 WARN"},
+		{"two datasets", func(m []audit.Member) []audit.Member { m[2].Dataset = "sharegpt"; return m }, "T16 WARN"},
+		{"answers get shorter", func(m []audit.Member) []audit.Member { m[4].OutputLen = 120; return m }, "T16 WARN, output-length WARN"},
+		{"all repeats on one start", func(m []audit.Member) []audit.Member {
+			for i := range m {
+				m[i].Start = "s"
+			}
+			return m
+		}, "repeats WARN"},
+		{"a warm repeat", func(m []audit.Member) []audit.Member {
+			for i := range m {
+				m[i].Start = "s"
+			}
+			m[4].TTFT /= 49
+			return m
+		}, "repeats WARN, warm WARN"},
+		{"the same with the cache off", func(m []audit.Member) []audit.Member {
+			for i := range m {
+				m[i].Start, m[i].CacheOff = "s", true
+			}
+			m[4].TTFT /= 49
+			return m
+		}, "repeats WARN"},
+	} {
+		var got []string
+		for _, f := range audit.Fired(audit.CheckGroup(c.bend(sweep()))) {
+			got = append(got, fmt.Sprintf("%s %s", strings.Fields(f.Check)[0], f.Severity))
+		}
+		if strings.Join(got, ", ") != c.want {
 			t.Errorf("%s: fired %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -59,7 +59,7 @@ func (d *DB) open(ctx context.Context, l *lake.Lake, ms []*lake.Manifest) error 
 			return fmt.Errorf("view %s: %w", t.Name, err)
 		}
 	}
-	for _, v := range views {
+	for _, v := range append(views, "macros") {
 		if _, err := d.db.ExecContext(ctx, text(v)); err != nil {
 			return fmt.Errorf("view %s: %w", v, err)
 		}

@@ -77,6 +77,9 @@ type RunIdentity struct {
 	EngineArgs, Labels, Provenance                 map[string]string
 	Reported, Extra                                map[string]json.RawMessage
 	Notes                                          []string
+	RuntimeCommit, ProducerVersion, GapKind        Text
+	RampUp                                         Text
+	Truncated                                      sql.Null[bool]
 }
 
 // RunIdentities returns the runs that satisfy the SQL condition where, in a
@@ -98,6 +101,7 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 		"input_tokens": &r.InputTokens, "output_tokens": &r.OutputTokens, "workload_digest": &r.WorkloadDigest,
 		"started_at": &r.StartedAt, "duration_s": &r.DurationS,
 		"engine_args": &args, "labels": &labels, "provenance": &provenance, "reported": &reported, "extra": &extra, "notes": &notes,
+		"runtime_commit": &r.RuntimeCommit, "producer_version": &r.ProducerVersion, "gap_kind": &r.GapKind, "ramp_up": &r.RampUp, "truncated": &r.Truncated,
 	})
 	if err != nil {
 		return r, err
@@ -114,6 +118,31 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 		}
 	}
 	return r, nil
+}
+
+// RunChecks are what the truth checks look at besides a run's summary.
+type RunChecks struct {
+	RunID                       string
+	OneToken, OutputLenCV       Number // share of requests; 1
+	FirstTTFT                   Number // of the first request, over the median
+	CachedShare                 Number
+	DispatchDelay, FromSchedule Number // s
+	Crowded, Stalled            Number // shares of the gaps below a tenth of, above ten times their median
+	Idle                        Number // share of the run
+	ColdSeconds, ColdSlowdown   Number
+}
+
+// RunChecks returns them for the detailed runs that satisfy where, by run id.
+func (d *DB) RunChecks(ctx context.Context, where string) ([]RunChecks, error) {
+	return ask(ctx, d, "run_checks", condition(where), func(rows *sql.Rows) (RunChecks, error) {
+		var c RunChecks
+		err := scanNamed(rows, map[string]any{
+			"run_id": &c.RunID, "one_token": &c.OneToken, "output_len_cv": &c.OutputLenCV, "first_ttft": &c.FirstTTFT,
+			"cached_share": &c.CachedShare, "dispatch_delay_s": &c.DispatchDelay, "e2el_from_schedule_s": &c.FromSchedule,
+			"crowded": &c.Crowded, "stalled": &c.Stalled, "idle": &c.Idle, "cold_s": &c.ColdSeconds, "cold_slowdown": &c.ColdSlowdown,
+		})
+		return c, err
+	})
 }
 
 // Recomputed are the statistics of one run and metric that tools report, from

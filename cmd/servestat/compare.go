@@ -54,10 +54,16 @@ func (a *app) compareCommand() *cobra.Command {
 func comparisonFlags(cmd *cobra.Command) {
 	cmd.Flags().Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
 	cmd.Flags().Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
+	cmd.Flags().StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")
 }
 
 func (a *app) compareOptions() (analyze.CompareOptions, error) {
-	o := analyze.CompareOptions{Margin: a.config.GetFloat64("margin"), MinEffect: a.config.GetFloat64("min-effect")}
+	o := analyze.CompareOptions{Margin: a.config.GetFloat64("margin"), MinEffect: a.config.GetFloat64("min-effect"), Allow: a.config.GetStringSlice("allow")}
+	for _, key := range o.Allow {
+		if err := analyze.CheckAllow(key); err != nil {
+			return o, usagef("", "--allow: %w", err)
+		}
+	}
 	if !(o.MinEffect > 0 && o.MinEffect < o.Margin && o.Margin < 1) {
 		return o, usagef("3 % is 0.03", "--min-effect %g and --margin %g: want 0 < min-effect < margin < 1", o.MinEffect, o.Margin)
 	}

@@ -23,6 +23,9 @@ func (r *report) comparison(p *page, i int) {
 	case len(r.comparisons) > 1: // of one, the headline has said it
 		p.text(answer(c))
 	}
+	if len(c.Context) > 0 {
+		p.bullets(proses(c.Context))
+	}
 	if len(c.Warnings) > 0 {
 		p.text("To know before reading on:")
 		p.bullets(capped(proses(c.Warnings), 20, " in [report.json](report.json)"))

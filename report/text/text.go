@@ -84,6 +84,9 @@ func comparison(w io.Writer, c *analyze.Comparison) error {
 		fmt.Fprintln(w)
 		notes.write(w)
 	}
+	for _, context := range c.Context {
+		fmt.Fprintf(w, "note: %s\n", escape.Line(context))
+	}
 	for _, warning := range c.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", escape.Line(warning))
 	}

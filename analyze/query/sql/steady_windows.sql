@@ -53,7 +53,7 @@ WITH whole AS (
     FROM batches WHERE n = 5
     WINDOW rest AS (PARTITION BY run_id ORDER BY batch ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
 ), cuts AS (
-    SELECT run_id, start_ns AS warm_ns
+    SELECT run_id, start_ns AS warm_ns, (everything - total) / (batches - remaining) / (total / remaining) AS cold_slowdown
     FROM (
         SELECT * FROM suffixes WHERE batch <= batches // 2
         QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY (squares - total * total / remaining) / remaining / remaining, batch) = 1
@@ -62,5 +62,5 @@ WITH whole AS (
 )
 SELECT longest.run_id, from_ns, to_ns, coalesce(warm_ns, from_ns) AS warm_ns,
        first_ns, last_ns, most AS most_in_flight,
-       (to_ns - coalesce(warm_ns, from_ns)) / e2el AS mean_e2els
+       (to_ns - coalesce(warm_ns, from_ns)) / e2el AS mean_e2els, cold_slowdown
 FROM longest JOIN whole USING (run_id) JOIN lengths USING (run_id) LEFT JOIN cuts USING (run_id);
