@@ -10,22 +10,31 @@ import (
 // redacted stands in place of a secret.
 const redacted = "[redacted]"
 
+// maxArgs bounds the arguments of a line; there are some 200.
+const maxArgs = 2000
+
 // parseArgs parses arguments as Python prints them: a dict, {'model': 'm', …},
 // or up to v0.8 a Namespace(model='m', …). Values are kept as text, for they may
 // be reprs of any object; strings lose their quotes, secrets their value. It
 // returns false where the text ends too early; the argument that was cut is left
 // out then.
 func parseArgs(text string) (args map[string]string, whole bool) {
-	args = map[string]string{}
 	separator := ":"
 	text, isDict := strings.CutPrefix(text, "{")
 	if !isDict {
 		separator = "="
 		text = strings.TrimPrefix(text, "Namespace(")
 	}
+	return parsePairs(text, separator)
+}
+
+// parsePairs parses what stands inside the brackets: names, each with its value
+// behind the separator. It returns false where no bracket closes the last.
+func parsePairs(text, separator string) (args map[string]string, whole bool) {
+	args = map[string]string{}
 	for {
 		text = strings.TrimLeft(text, ", ")
-		if text == "" {
+		if text == "" || len(args) == maxArgs {
 			return args, false
 		}
 		if text[0] == '}' || text[0] == ')' {
@@ -115,15 +124,53 @@ func scrub(key, value string) string {
 	if isSecret(key) && !isSwitch(value) {
 		return redacted
 	}
-	value = scrubNested(value)
-	value = credentials.ReplaceAllString(value, "://"+redacted+"@")
-	value = bearer.ReplaceAllString(value, "${1} "+redacted)
-	return unquote(value)
+	return unquote(redact(value))
+}
+
+// redact replaces the secrets in any text.
+func redact(text string) string {
+	if !suspicious(text) {
+		return text
+	}
+	text = scrubNested(text)
+	text = credentials.ReplaceAllString(text, "://"+redacted+"@")
+	text = bearer.ReplaceAllString(text, "${1} "+redacted)
+	return knownKeys.ReplaceAllString(text, redacted)
+}
+
+// tellTale are the words, in small letters, of which a text with a secret has one.
+var tellTale = []string{
+	"secret", "passw", "passphrase", "credential", "api_key", "api-key", "apikey", "access_key", "access-key", "private_key", "private-key",
+	"authorization", "bearer ", "basic ", "hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "akia",
+}
+
+// suspicious reports whether a text may hold a secret. Most do not, and that is
+// found out far sooner than they are redacted.
+func suspicious(text string) bool {
+	text = strings.ToLower(text)
+	for _, word := range tellTale {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	for rest := text; ; {
+		_, behind, ok := strings.Cut(rest, "token")
+		if !ok {
+			break
+		}
+		if behind == "" || !isWord(behind[0]) { // neither tokens nor tokenizer
+			return true
+		}
+		rest = behind
+	}
+	return strings.Contains(text, "://") && strings.Contains(text, "@")
 }
 
 var (
 	credentials = regexp.MustCompile(`://[^/\s'"@]+@`)
-	bearer      = regexp.MustCompile(`(?i)\b(bearer|basic) [\w.~+/=-]{6,}`)
+	// knownKeys are keys that give themselves away by how they begin.
+	knownKeys = regexp.MustCompile(`\b(?:hf_|sk-|nvapi-|gh[pousr]_|AKIA)[A-Za-z0-9_-]{16,}`)
+	bearer    = regexp.MustCompile(`(?i)\b(bearer|basic) [\w.~+/=-]{6,}`)
 	// named finds what may be the name of a value: a key of a dict, of a JSON
 	// text inside a string, or of a repr.
 	named = regexp.MustCompile(`([\w-]+)\\?['"]?\s*[:=]\s*`)

@@ -100,15 +100,15 @@ func (f *Facts) read(text []byte, at schemas.Pos) {
 		if !ok {
 			return
 		}
-		if m := a.form.FindStringSubmatch(l.message); m != nil {
-			f.take(a.kind, l, m[1:], at)
+		if m := a.form.FindStringSubmatch(string(l.message)); m != nil {
+			f.take(a.kind, &l, m[1:], at)
 			return
 		}
 	}
 }
 
 // take adds what a line of the given kind says to the start that it belongs to.
-func (f *Facts) take(kind string, l line, says []string, at schemas.Pos) {
+func (f *Facts) take(kind string, l *line, says []string, at schemas.Pos) {
 	s := f.start(kind, l, at)
 	switch kind {
 	case kindServer:
@@ -137,8 +137,9 @@ func (f *Facts) take(kind string, l line, says []string, at schemas.Pos) {
 var engineModel = regexp.MustCompile(`^model='([^']*)'`)
 
 // start returns the start that a line belongs to, a new one if need be.
-func (f *Facts) start(kind string, l line, at schemas.Pos) *Start {
-	who := kind + " of " + l.process
+func (f *Facts) start(kind string, l *line, at schemas.Pos) *Start {
+	process, _ := l.process()
+	who := kind + " of " + process
 	if n := len(f.Starts); n > 0 {
 		s := &f.Starts[n-1]
 		engineRuns := kind != kindEngine && s.trust == trust[kindEngine]
@@ -147,7 +148,7 @@ func (f *Facts) start(kind string, l line, at schemas.Pos) *Start {
 			return s
 		}
 	}
-	f.Starts = append(f.Starts, Start{At: at, Time: l.time, seen: map[string]bool{who: true}})
+	f.Starts = append(f.Starts, Start{At: at, Time: string(l.stamp), seen: map[string]bool{who: true}})
 	return &f.Starts[len(f.Starts)-1]
 }
 

@@ -28,6 +28,17 @@ var cases = []struct{ file, story string }{
 	{"behind-progress-bar.log", "the engine's line stands behind a progress bar that ended in a carriage return"},
 	{"no-start.log", "nothing of a start, though the words occur"},
 	{"cut.log", "the log ends inside the arguments"},
+	{"v0.6.3-v0-engine.log", "the V0 engine: blocks in place of tokens, swapped and pending requests, two caches of prefixes, and the only preemptions that were ever logged"},
+	{"v0.8.5-requests.log", "prompts are logged and not kept, though one holds a line of a log; 404 is an event; an acceptance rate of nan is no value"},
+	{"v0.11-ray.log", "processes in processes, a line that stands for four, default configurations for MoE and for block FP8, some broken in two lines, and what four engines do together"},
+	{"v0.25-kubernetes.log", "Kubernetes prints UTC with a year, vLLM the time of Berlin without one: New Year comes in between. Samples take the instant, events keep the log's clock. Two warnings of one second and place stay two"},
+	{"traceback.log", "two workers and two bare exceptions write between each other's lines; one is chained, one goes on behind its name, the last is cut"},
+	{"causes.log", "what servers die of, with its figures"},
+	{"fronts.log", "what others put in front: compose, Docker, journald, a log viewer, a prefix of the user's, a progress bar"},
+	{"new-year.log", "the year of the whole log is taken from one line of FlashInfer; progress bars end in carriage returns; 30 February is no time"},
+	{"foreign.log", "lines of uvicorn, Python, NCCL, kernels, the command line, the Rust front end"},
+	{"secrets.log", "secrets in arguments, headers, URLs, tracebacks, and in words"},
+	{"hostile.log", "figures that are none, a byte that is no UTF-8, a hole of NULs, arguments that are cut short"},
 }
 
 func TestGolden(t *testing.T) {
@@ -38,9 +49,16 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := facts(t, bytes.NewReader(text))
-			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte("# "+c.story+"\n"+shorthand(f)))
+			records := recordShorthand(read(t, bytes.NewReader(text)))
+			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte("# "+c.story+"\n"+shorthand(f)+"\n"+records))
 			if again := facts(t, iotest.OneByteReader(bytes.NewReader(text))); !reflect.DeepEqual(again, f) {
 				t.Errorf("byte by byte: %s", shorthand(again))
+			}
+			if again := recordShorthand(read(t, iotest.HalfReader(bytes.NewReader(text)))); again != records {
+				t.Errorf("in pieces: %s", again)
+			}
+			if format, ok := Detect(text); !ok || format != Format {
+				t.Errorf("Detect = %q, %v", format, ok)
 			}
 		})
 	}
@@ -203,6 +221,23 @@ func TestRealLogs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRedactSoon: what is not suspicious would not be redacted either.
+func TestRedactSoon(t *testing.T) {
+	n := 0
+	for _, text := range allLogs(t) {
+		for line := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == '\n' || r == '\r' }) {
+			if suspicious(line) {
+				n++
+				continue
+			}
+			if got := knownKeys.ReplaceAllString(bearer.ReplaceAllString(credentials.ReplaceAllString(scrubNested(line), redacted), redacted), redacted); got != line {
+				t.Errorf("%s\nis not suspicious, but redacted to\n%s", line, got)
+			}
+		}
+	}
+	t.Logf("%d lines are suspicious", n)
 }
 
 func FuzzReadFacts(f *testing.F) {
