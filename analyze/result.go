@@ -55,9 +55,13 @@ type Group struct {
 // A Sweep holds the curves of one group, a series per runtime version, oldest
 // version first.
 type Sweep struct {
-	Group    Group    `json:"group"`
-	Series   []Series `json:"series"`
-	Warnings []string `json:"warnings,omitempty"` // e.g. what varies inside the sweep though nobody grouped by it
+	Group  Group    `json:"group"`
+	Series []Series `json:"series"`
+	// Changes are what differs between the curves of consecutive versions; Pareto
+	// says which load points trade throughput for latency best.
+	Changes  []CurveChange `json:"changes,omitempty"`
+	Pareto   []TradeOff    `json:"pareto,omitempty"`
+	Warnings []string      `json:"warnings,omitempty"` // e.g. what varies inside the sweep though nobody grouped by it
 }
 
 // A Series is one runtime version's measurements along concurrency.
@@ -74,7 +78,10 @@ type Series struct {
 	ITL         []ECDF  `json:"-"`                     // distribution of chunk gaps, one per level drawn
 	// Objectives answer the service-level objectives that were asked about.
 	Objectives []Objective `json:"objectives,omitempty"`
-	Notes      []string    `json:"notes,omitempty"`
+	// Predictions answer what the curves say at concurrencies that were asked about.
+	Predictions []Prediction `json:"predictions,omitempty"`
+	fitted      []fitted
+	Notes       []string `json:"notes,omitempty"`
 }
 
 // An Objective is a service-level objective and the largest concurrency that met
@@ -84,6 +91,10 @@ type Objective struct {
 	// Largest is the largest tested max concurrency at which every replicate met
 	// all terms, at it and at all levels below; 0 where not even the lowest did.
 	Largest int64 `json:"largest_max_concurrency"`
+	// Fitted is the largest concurrency within all terms by the fitted curves, with
+	// the interval of their bands; Lo is 0 and HasInterval false where an edge of
+	// the band leaves the tested range.
+	Fitted *Estimate `json:"fitted,omitempty"`
 	// Beyond is true where every tested level met it: the limit was not found.
 	Beyond   bool   `json:"beyond_tested_range"`
 	Sentence string `json:"sentence"`
@@ -137,6 +148,49 @@ type Fit struct {
 	Band     []BandPoint `json:"-"`
 	Warnings []string    `json:"warnings,omitempty"`
 	Refused  string      `json:"refused,omitempty"` // why there is no fit
+	// Considered are the models that were fitted, by AICc. BreakP is the bootstrap
+	// p-value of a breakpoint, where one was considered.
+	Considered []Considered `json:"considered,omitempty"`
+	BreakP     float64      `json:"breakpoint_p,omitempty"`
+	Residuals  []float64    `json:"-"` // log(observed / fitted), in the order of the points
+}
+
+// Considered is a model that was weighed against others.
+type Considered struct {
+	Model       string  `json:"model"`
+	AICc        float64 `json:"aicc"`
+	LeaveOneOut float64 `json:"leave_one_level_out"` // relative error at levels that it was not fitted to
+	Chosen      bool    `json:"chosen,omitempty"`
+	Reason      string  `json:"reason,omitempty"` // why it was not chosen
+}
+
+// A Prediction is what fitted curves say at a concurrency that was asked about.
+type Prediction struct {
+	Metric      string   `json:"metric"`
+	Concurrency float64  `json:"concurrency"`
+	Value       Estimate `json:"estimate"`
+}
+
+// A CurveChange is a quantity of two versions' curves.
+type CurveChange struct {
+	Metric    string   `json:"metric"`
+	Quantity  string   `json:"quantity"` // base, slope, onset, knee, limit, peak, …
+	Meaning   string   `json:"meaning"`
+	Baseline  string   `json:"baseline"` // versions
+	Candidate string   `json:"candidate"`
+	Ratio     Estimate `json:"ratio"`
+	Changed   bool     `json:"changed"`
+	Note      string   `json:"note,omitempty"`
+}
+
+// A TradeOff is a load point on the trade of throughput for latency.
+type TradeOff struct {
+	Version        string   `json:"version"`
+	MaxConcurrency int64    `json:"max_concurrency"`
+	Output         Estimate `json:"output_tokens_per_s"`
+	TPOT           Estimate `json:"tpot_mean_s"`
+	Standing       string   `json:"standing"` // on the front, undecided, dominated
+	By             string   `json:"by,omitempty"`
 }
 
 // A Param is a named quantity of a fit.

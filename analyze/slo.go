@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/servestat/servestat/analyze/curve"
 )
 
 // An SLO is a service-level objective: terms that must all hold.
@@ -15,19 +17,24 @@ type SLO struct {
 }
 
 type sloTerm struct {
-	name  string
-	of    func(*Point) float64
+	name string
+	sloMetric
 	limit float64 // s
 }
 
-var sloMetrics = map[string]func(*Point) float64{
-	"ttft_p50":  func(p *Point) float64 { return p.TTFTp50 },
-	"ttft_p99":  func(p *Point) float64 { return p.TTFTp99 },
-	"itl_mean":  func(p *Point) float64 { return p.ITLMean },
-	"itl_p50":   func(p *Point) float64 { return p.ITLp50 },
-	"itl_p99":   func(p *Point) float64 { return p.ITLp99 },
-	"tpot_mean": func(p *Point) float64 { return p.TPOTMean },
-	"e2el_p50":  func(p *Point) float64 { return p.E2ELp50 },
+type sloMetric struct {
+	of   func(*Point) float64
+	kind curve.Response
+}
+
+var sloMetrics = map[string]sloMetric{
+	"ttft_p50":  {func(p *Point) float64 { return p.TTFTp50 }, curve.FirstToken},
+	"ttft_p99":  {func(p *Point) float64 { return p.TTFTp99 }, curve.FirstToken},
+	"itl_mean":  {func(p *Point) float64 { return p.ITLMean }, curve.Latency},
+	"itl_p50":   {func(p *Point) float64 { return p.ITLp50 }, curve.Latency},
+	"itl_p99":   {func(p *Point) float64 { return p.ITLp99 }, curve.Latency},
+	"tpot_mean": {func(p *Point) float64 { return p.TPOTMean }, curve.Latency},
+	"e2el_p50":  {func(p *Point) float64 { return p.E2ELp50 }, curve.FirstToken},
 }
 
 // ParseSLO reads terms such as ttft_p99<500ms,itl_p99<50ms.
@@ -39,7 +46,7 @@ func ParseSLO(text string) (*SLO, error) {
 			return nil, fmt.Errorf("objective %q: want metric<duration, e.g. ttft_p99<500ms", term)
 		}
 		name = strings.TrimSpace(name)
-		of, known := sloMetrics[name]
+		metric, known := sloMetrics[name]
 		if !known {
 			var names []string
 			for n := range sloMetrics {
@@ -52,7 +59,7 @@ func ParseSLO(text string) (*SLO, error) {
 		if err != nil || d <= 0 {
 			return nil, fmt.Errorf("objective %q: %q is no duration; write 500ms or 2s", term, limit)
 		}
-		s.terms = append(s.terms, sloTerm{name, of, d.Seconds()})
+		s.terms = append(s.terms, sloTerm{name, metric, d.Seconds()})
 	}
 	return s, nil
 }
@@ -86,6 +93,15 @@ func (s *SLO) answer(series *Series) Objective {
 		o.Sentence = fmt.Sprintf("%s: not met at any tested level: %s", s.text, failing)
 	default:
 		o.Sentence = fmt.Sprintf("%s: met in every run up to max concurrency %d; then %s", s.text, o.Largest, failing)
+	}
+	fitted, why := s.capacity(series.Points)
+	if fitted == nil {
+		o.Sentence += "; not interpolated: " + strings.TrimPrefix(why, "curve: ")
+		return o
+	}
+	o.Fitted = fitted
+	if !o.Beyond && o.Largest > 0 && fitted.HasInterval {
+		o.Sentence += fmt.Sprintf("; by the fitted curves up to concurrency %.3g [%.3g, %.3g]", fitted.Value, fitted.Lo, fitted.Hi)
 	}
 	return o
 }

@@ -35,6 +35,7 @@ func Sweeps(ctx context.Context, d *Data) ([]Sweep, error) {
 				s.Warnings = append(s.Warnings, version+": "+residue)
 			}
 		}
+		s.Changes, s.Pareto = curveChanges(s.Series), pareto(s.Series)
 		out = append(out, s)
 	}
 	return out, nil
@@ -140,7 +141,10 @@ func newSeries(version string, runs []*Run) Series {
 		s.Levels = append(s.Levels, newLevel(a, level))
 	}
 	s.Degradation = degradation(a)
-	s.Fits = fits(s.Points)
+	s.fitted = fits(s.Points)
+	for _, f := range s.fitted {
+		s.Fits = append(s.Fits, f.Fit)
+	}
 	if window == Steady {
 		s.Notes = append(s.Notes, "means and medians are of the steady window of each run: ramp, drain and a cold start are outside; p99s are of whole runs")
 	}

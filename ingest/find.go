@@ -133,15 +133,15 @@ func (f *finder) addFound(p, name string) error {
 		f.skipped = append(f.skipped, Skipped{name, err.Error()})
 		return nil
 	}
+	if of, part := partOf(p); part {
+		f.skipped = append(f.skipped, Skipped{name, "the same run as " + of + ": read with it"})
+		return nil
+	}
 	if _, ok := detect(head); ok {
 		f.uploads = append(f.uploads, fileUpload(p, name, info.Size()))
 		return nil
 	}
-	why := "no benchmark result that servestat knows"
-	if isServerLog(head) {
-		why = "a server log: read for the runs beside it"
-	}
-	f.skipped = append(f.skipped, Skipped{name, why})
+	f.skipped = append(f.skipped, Skipped{name, explain(head)})
 	return nil
 }
 

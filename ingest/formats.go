@@ -3,6 +3,15 @@ package ingest
 import (
 	"io"
 
+	"github.com/servestat/servestat/ingest/aiperf"
+	"github.com/servestat/servestat/ingest/genaiperf"
+	"github.com/servestat/servestat/ingest/guidellm"
+	"github.com/servestat/servestat/ingest/inferenceperf"
+	"github.com/servestat/servestat/ingest/inferencex"
+	"github.com/servestat/servestat/ingest/llamabenchy"
+	"github.com/servestat/servestat/ingest/llmd"
+	"github.com/servestat/servestat/ingest/llmperf"
+	"github.com/servestat/servestat/ingest/sglang"
 	"github.com/servestat/servestat/ingest/vllm"
 	"github.com/servestat/servestat/schemas"
 )
@@ -15,21 +24,89 @@ type recordReader interface {
 	Err() error
 }
 
-// A format is a kind of upload that some producer's package reads.
-type format struct {
-	name          string
+// A producer is a package that reads the results of one tool.
+type producer struct {
+	detect        func(head []byte) (format string, ok bool)
 	parserVersion string
 	open          func(r io.Reader, name string) recordReader
+	// companions are the names, relative to a result's folder and with wildcards,
+	// of files that may know more about its runs; complete takes it from one.
+	companions []string
+	complete   func(run *schemas.Run, name string, r io.Reader) error
+}
+
+// producers are asked in this order.
+var producers = []producer{
+	{
+		detect: vllm.Detect, parserVersion: vllm.ParserVersion,
+		open:       func(r io.Reader, name string) recordReader { return vllm.NewReader(r, name) },
+		companions: vllm.Companions, complete: vllm.Complete,
+	},
+	{
+		detect: aiperf.Detect, parserVersion: aiperf.ParserVersion,
+		open:       func(r io.Reader, name string) recordReader { return aiperf.NewReader(r, name) },
+		companions: aiperf.Companions, complete: aiperf.Complete,
+	},
+	{
+		detect: guidellm.Detect, parserVersion: guidellm.ParserVersion,
+		open: func(r io.Reader, name string) recordReader { return guidellm.NewReader(r, name) },
+	},
+	{
+		detect: sglang.Detect, parserVersion: sglang.ParserVersion,
+		open: func(r io.Reader, name string) recordReader { return sglang.NewReader(r, name) },
+	},
+	{
+		detect: inferenceperf.Detect, parserVersion: inferenceperf.ParserVersion,
+		open:       func(r io.Reader, name string) recordReader { return inferenceperf.NewReader(r, name) },
+		companions: inferenceperf.Companions, complete: inferenceperf.Complete,
+	},
+	{
+		detect: genaiperf.Detect, parserVersion: genaiperf.ParserVersion,
+		open:       func(r io.Reader, name string) recordReader { return genaiperf.NewReader(r, name) },
+		companions: genaiperf.Companions, complete: genaiperf.Complete,
+	},
+	{
+		detect: llmperf.Detect, parserVersion: llmperf.ParserVersion,
+		open:       func(r io.Reader, name string) recordReader { return llmperf.NewReader(r, name) },
+		companions: llmperf.Companions, complete: llmperf.Complete,
+	},
+	{
+		detect: inferencex.Detect, parserVersion: inferencex.ParserVersion,
+		open: func(r io.Reader, name string) recordReader { return inferencex.NewReader(r, name) },
+	},
+	{
+		detect: llamabenchy.Detect, parserVersion: llamabenchy.ParserVersion,
+		open: func(r io.Reader, name string) recordReader { return llamabenchy.NewReader(r, name) },
+	},
+	{
+		detect: llmd.Detect, parserVersion: llmd.ParserVersion,
+		open: func(r io.Reader, name string) recordReader { return llmd.NewReader(r, name) },
+	},
+}
+
+// A format is a kind of upload that a producer's package reads.
+type format struct {
+	name string
+	*producer
 }
 
 // detect tells the format of an upload by its first bytes.
 func detect(head []byte) (format, bool) {
-	if name, ok := vllm.Detect(head); ok {
-		return format{
-			name:          name,
-			parserVersion: vllm.ParserVersion,
-			open:          func(r io.Reader, name string) recordReader { return vllm.NewReader(r, name) },
-		}, true
+	for i := range producers {
+		if name, ok := producers[i].detect(head); ok {
+			return format{name, &producers[i]}, true
+		}
 	}
-	return format{}, false
+	return format{producer: &producer{}}, false
+}
+
+// explain says what a file that begins with head is, where it is no result.
+func explain(head []byte) string {
+	if why, ok := vllm.Explain(head); ok {
+		return why
+	}
+	if isServerLog(head) {
+		return "a server log: read for the runs beside it"
+	}
+	return "no benchmark result that servestat knows"
 }

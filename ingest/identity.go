@@ -224,7 +224,13 @@ func (id *Identity) apply(r *schemas.Run) map[string]string {
 	used := map[string]string{}
 	r.Provenance = map[string]string{}
 	r.Notes = append(r.Notes, id.notes...)
-	r.EngineArgs = id.engineArgs
+	if r.EngineArgs == nil { // a sweep may have said some
+		r.EngineArgs = id.engineArgs
+	} else {
+		for k, v := range id.engineArgs { // the server's own log knows better
+			r.EngineArgs[k] = v
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(id.values)) {
 		text, from, _ := id.Get(key)
 		set, known := identityKeys[key]

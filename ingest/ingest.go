@@ -91,11 +91,12 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 	case raw.damage != nil:
 		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
 	case problem == nil && !known:
-		problem = errors.New("not a format that servestat knows: want a result of vllm bench serve --save-result")
+		problem = errors.New("not a format that servestat knows: " + explain(raw.head) + "; want a result of vllm bench, AIPerf, GuideLLM, SGLang, inference-perf or another benchmark client, see servestat ingest --help")
 	}
+	beside := f.companionsOf(up)
 	receipt := &lake.Receipt{
 		UploadSHA256: raw.sha256, SourceName: up.Name, Format: f.name, ParserVersion: f.parserVersion,
-		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem)),
+		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem), digestOf(beside)),
 	}
 	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
 		return &Report{Receipt: old, Known: true}, err
@@ -108,7 +109,7 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 		receipt.Quarantined = problem.Error()
 		return rep, in.session.PutReceipt(receipt)
 	}
-	if err := in.readRuns(ctx, raw, f, id, rep, m); err != nil {
+	if err := in.readRuns(ctx, raw, f, beside, id, rep, m); err != nil {
 		return nil, err
 	}
 	return rep, in.session.PutReceipt(receipt)
@@ -136,6 +137,7 @@ type rawUpload struct {
 	sha256 string // of the decompressed bytes
 	size   int64
 	head   []byte
+	cut    bool  // the compressed upload ends early
 	damage error // why the rest could not be decompressed
 }
 
@@ -176,6 +178,9 @@ func (raw *rawUpload) fill(src *source) error {
 	if src.err != nil {
 		return src.err
 	}
+	if errors.Is(damage, io.ErrUnexpectedEOF) && sum.size > 0 { // the reader says what is whole
+		raw.cut, damage = true, nil
+	}
 	raw.damage = damage
 	raw.sha256, raw.size, raw.head = sum.hex(), sum.size, sum.head
 	return z.Close()
@@ -183,7 +188,7 @@ func (raw *rawUpload) fill(src *source) error {
 
 // readRuns runs the producer's reader over the kept upload and publishes each
 // run that it closes.
-func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *Identity, rep *Report, m *meter) error {
+func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, beside []string, id *Identity, rep *Report, m *meter) error {
 	src := func() (io.ReadCloser, error) { return openRaw(ctx, raw.Path()) }
 	file, err := src()
 	if err != nil {
@@ -209,6 +214,7 @@ func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *
 			}
 		case *schemas.Run:
 			rec.SourceName, rec.UploadSHA256, rec.ParserVersion = rep.SourceName, rep.UploadSHA256, f.parserVersion
+			f.completed(rec, beside)
 			if err := b.publish(rec, id, rep); err != nil {
 				return err
 			}
@@ -220,6 +226,12 @@ func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, id *
 	}
 	if err := records.Err(); err != nil {
 		return fmt.Errorf("%s: %w", rep.SourceName, err)
+	}
+	if raw.cut {
+		rep.addReject(&schemas.Reject{
+			At:     schemas.Pos{Offset: raw.size, Request: -1},
+			Reason: "the compressed file ends early", Hint: "copy it again: what came after may be missing",
+		})
 	}
 	rep.conclude()
 	return nil

@@ -291,12 +291,12 @@ func TestBadUploadIsKeptWithItsReasonAndTheRestGoesOn(t *testing.T) {
 	io.WriteString(z, text)
 	z.Close()
 	for name, bad := range map[string]string{
-		"truncated.json": text[:len(text)/2],
-		"empty.json":     "",
-		"other.json":     `{"hello": "world"}`,
-		"cut.json.gz":    zipped.String()[:zipped.Len()-12],
-		"utf16.json":     "\xff\xfe{\x00",
-		"binary.json":    "\x00\x01\x02",
+		"headless.json": text[len(text)/2:],
+		"empty.json":    "",
+		"other.json":    `{"hello": "world"}`,
+		"damaged.gz":    zipped.String()[:40] + "\x00\x00\x00\x00\x00\x00\x00\x00" + zipped.String()[48:],
+		"utf16.json":    "\xff\xfe{\x00",
+		"binary.json":   "\x00\x01\x02",
 	} {
 		l := newTestLake(t)
 		file := write(t, filepath.Join(dir, name), bad)
@@ -364,5 +364,25 @@ func TestFindTellsFilesByContent(t *testing.T) {
 	stdin, _, err := Find([]string{"-"}, strings.NewReader(fmt.Sprintf(result, "")))
 	if err != nil || len(stdin) != 1 || stdin[0].Name != "stdin" {
 		t.Errorf("stdin: %v %v", stdin, err)
+	}
+}
+
+// What is whole in a file that was cut short is read, and marked.
+func TestTruncatedUploadIsReadAsFarAsItGoes(t *testing.T) {
+	dir := t.TempDir()
+	text := fmt.Sprintf(result, "")
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	io.WriteString(z, text)
+	z.Close()
+	for name, cut := range map[string]string{
+		"cut.json":    text[:strings.Index(text, "generated_texts")],
+		"cut.json.gz": zipped.String()[:zipped.Len()-12],
+	} {
+		l := newTestLake(t)
+		rep := ingestPaths(t, l, Options{}, write(t, filepath.Join(dir, name), cut))[0]
+		if rep.Quarantined != "" || len(rep.Runs) != 1 || rep.Runs[0].Requests != 2 || len(rep.Rejects) == 0 {
+			t.Errorf("%s: %+v", name, rep.Receipt)
+		}
 	}
 }

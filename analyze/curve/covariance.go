@@ -65,24 +65,3 @@ func (s spread) independent(variance float64) *mat.Dense {
 	cov.Scale(variance, cov)
 	return cov
 }
-
-// clustered is the covariance of the parameters if residuals of one group belong
-// together: the sandwich of Liang & Zeger (1986), with the correction for few
-// groups that Cameron & Miller (2015, J. Human Resources 50) call CR1. It is to
-// be used with groups - 1 degrees of freedom.
-func (s spread) clustered(jac *mat.Dense, r []float64, groups []int, count int) *mat.Dense {
-	rows, n := jac.Dims()
-	scores := mat.NewDense(count, n, nil)
-	for i, g := range groups {
-		row := scores.RawRowView(g)
-		for j := range row {
-			row[j] += jac.At(i, j) * r[i]
-		}
-	}
-	var spreadOut, cov mat.Dense
-	spreadOut.Mul(scores, s.inverse)
-	cov.Mul(spreadOut.T(), &spreadOut)
-	g, m, p := float64(count), float64(rows), float64(n)
-	cov.Scale(g/(g-1)*(m-1)/(m-p), &cov)
-	return &cov
-}

@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -48,43 +49,105 @@ const (
 // some concurrency, whatever it is asked for, and varies by some percent there.
 const levelGap = 1.05
 
+// LevelsError refuses a fit because there are too few concurrency levels for it.
+type LevelsError struct {
+	Have, Need int
+	Model      string // that needs them; empty: every model does
+	Instead    string // the model that these levels do for, if there is one
+}
+
+func (e *LevelsError) Error() string {
+	if e.Model == "" {
+		return fmt.Sprintf("curve: need >= %d concurrency levels, have %d: points only", e.Need, e.Have)
+	}
+	text := fmt.Sprintf("curve: need >= %d concurrency levels for %s, have %d", e.Need, e.Model, e.Have)
+	if e.Instead != "" {
+		text += ": fit " + e.Instead
+	}
+	return text
+}
+
+// PointError refuses a point that was not measured.
+type PointError struct {
+	Index int
+	Field string // "concurrency" or "value"
+	Value float64
+}
+
+func (e *PointError) Error() string {
+	text := fmt.Sprintf("curve: point %d: %s %g: need a value > 0", e.Index, e.Field, e.Value)
+	if e.Field == "value" {
+		text += ", leave out what was not measured"
+	}
+	return text
+}
+
 // data is what a model is fitted to.
 type data struct {
+	points []Point
 	x, y   []float64
 	noise  Noise
-	levels int
-	groups []int // the server start of each point, numbered; nil: not known for all
-	starts int   // how many server starts
+	levels []level // by concurrency
+	groups []int   // the server start of each point, numbered; nil: not known for all
+	starts int     // how many server starts
+
+	// whitening is how much of the mean residual of each server start is taken
+	// off its residuals, 0 to 1; nil: nothing.
+	whitening []float64
+	ratio     float64 // of the variances that whitening is for: start / run
+
+	found map[*Model]solution  // what was fitted already
+	warm  map[*Model][]float64 // where to start, if that is known: near the end
+}
+
+// level is one concurrency, as nearly as it was reached.
+type level struct {
+	low, high float64
+	points    []int
 }
 
 // newData refuses points that no model can be fitted to.
 func newData(points []Point, noise Noise) (*data, error) {
-	d := &data{noise: noise}
 	for i, p := range points {
 		if !(p.X > 0) || math.IsInf(p.X, 1) {
-			return nil, fmt.Errorf("curve: point %d: concurrency %g: need a value > 0", i, p.X)
+			return nil, &PointError{Index: i, Field: "concurrency", Value: p.X}
 		}
 		if !(p.Y > 0) || math.IsInf(p.Y, 1) {
-			return nil, fmt.Errorf("curve: point %d: value %g: need a value > 0, leave out what was not measured", i, p.Y)
+			return nil, &PointError{Index: i, Field: "value", Value: p.Y}
 		}
-		d.x, d.y = append(d.x, p.X), append(d.y, p.Y)
 	}
-	if d.levels = countLevels(d.x); d.levels < leastLevels {
-		return nil, fmt.Errorf("curve: need >= %d concurrency levels, have %d: points only", leastLevels, d.levels)
+	d := collect(points, noise)
+	if len(d.levels) < leastLevels {
+		return nil, &LevelsError{Have: len(d.levels), Need: leastLevels}
 	}
-	d.groupByStart(points)
 	return d, nil
 }
 
-// countLevels counts the values that are further than levelGap apart.
-func countLevels(xs []float64) int {
-	var levels int
-	var first float64 // of the level
-	for _, x := range slices.Sorted(slices.Values(xs)) {
-		if levels == 0 || x > first*levelGap {
-			levels++
-			first = x
+func collect(points []Point, noise Noise) *data {
+	d := &data{points: points, noise: noise, found: map[*Model]solution{}}
+	for _, p := range points {
+		d.x, d.y = append(d.x, p.X), append(d.y, p.Y)
+	}
+	d.levels = levelsOf(d.x)
+	d.groupByStart(points)
+	return d
+}
+
+// levelsOf groups the values that are not further than levelGap apart.
+func levelsOf(xs []float64) []level {
+	order := make([]int, len(xs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(xs[i], xs[j]) })
+	var levels []level
+	for _, i := range order {
+		if last := len(levels) - 1; last >= 0 && xs[i] <= levels[last].low*levelGap {
+			levels[last].high = xs[i]
+			levels[last].points = append(levels[last].points, i)
+			continue
 		}
+		levels = append(levels, level{low: xs[i], high: xs[i], points: []int{i}})
 	}
 	return levels
 }
@@ -107,6 +170,7 @@ func (d *data) groupByStart(points []Point) {
 func (d *data) xMin() float64 { return slices.Min(d.x) }
 func (d *data) xMax() float64 { return slices.Max(d.x) }
 func (d *data) yMin() float64 { return slices.Min(d.y) }
+func (d *data) yMax() float64 { return slices.Max(d.y) }
 
 // scaleOf returns the factor with which shape fits best.
 func (d *data) scaleOf(shape func(x float64) float64) float64 {
@@ -123,8 +187,13 @@ func (d *data) scaleOf(shape func(x float64) float64) float64 {
 	return math.Exp(logs / float64(len(d.x)))
 }
 
+// curveSteps is where a descent is given up. Those that get anywhere take 5 to 50
+// steps; those that follow a valley to infinity, as ALA does on throughput that is
+// proportional to concurrency, would take thousands.
+const curveSteps = 150
+
 // problem is that of fitting model: its working parameters are logs where the
-// parameter must be positive.
+// parameter must be positive, and its residuals are whitened.
 func (d *data) problem(m *Model) problem {
 	lower := make([]float64, len(m.parameters))
 	for j, p := range m.parameters {
@@ -132,13 +201,15 @@ func (d *data) problem(m *Model) problem {
 			lower[j] = math.Inf(-1)
 		}
 	}
+	theta := make([]float64, len(m.parameters))
 	return problem{
-		residuals: len(d.x), parameters: len(m.parameters), lower: lower,
+		residuals: len(d.x), parameters: len(m.parameters), lower: lower, steps: curveSteps,
 		eval: func(working, r []float64, jac *mat.Dense) bool {
-			theta := m.natural(working)
+			m.naturalTo(theta, working)
 			if !d.residuals(m, theta, r) {
 				return false
 			}
+			d.whiten(r, 1)
 			if jac == nil {
 				return true
 			}
@@ -148,6 +219,7 @@ func (d *data) problem(m *Model) problem {
 					scaleColumn(jac, j, theta[j])
 				}
 			}
+			d.whitenRows(jac)
 			return true
 		},
 	}
@@ -156,13 +228,18 @@ func (d *data) problem(m *Model) problem {
 // natural turns working parameters into those of the formula; working is its
 // inverse.
 func (m *Model) natural(working []float64) []float64 {
-	theta := slices.Clone(working)
+	theta := make([]float64, len(working))
+	m.naturalTo(theta, working)
+	return theta
+}
+
+func (m *Model) naturalTo(theta, working []float64) {
 	for j, p := range m.parameters {
+		theta[j] = working[j]
 		if p.positive {
-			theta[j] = math.Exp(theta[j])
+			theta[j] = math.Exp(working[j])
 		}
 	}
-	return theta
 }
 
 func (m *Model) working(theta []float64) []float64 {

@@ -3,6 +3,8 @@ package curve_test
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"github.com/servestat/servestat/analyze/curve"
 )
@@ -70,4 +72,35 @@ func ExampleDegradation() {
 	}
 	fmt.Printf("x%.2f [%.2f, %.2f], %d server starts\n", f.Value, f.Low, f.High, f.NLow)
 	// Output: x3.39 [3.32, 3.46], 3 server starts
+}
+
+// A sweep of three server starts on a server with 48 slots: the model is found, and
+// with it where latency has doubled, where the slots run out, and how many requests
+// fit into 25 ms.
+func ExampleChoose() {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var points []curve.Point
+	for _, start := range []string{"a", "b", "c"} {
+		for _, c := range []float64{1, 2, 4, 8, 16, 32, 64, 128} {
+			itl := 10 + 0.4*math.Min(c, 48)
+			points = append(points, curve.Point{X: c, Y: itl * math.Exp(0.01*rng.NormFloat64()), Start: start})
+		}
+	}
+	chosen, err := curve.Choose(points, curve.Latency, curve.ChooseOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(chosen.Model)
+	knee, _ := chosen.Knee()
+	fmt.Printf("knee at %.1f [%.1f, %.1f]\n", knee.Value, knee.Low, knee.High)
+	slots, _ := chosen.Onset()
+	fmt.Printf("slots %.1f [%.1f, %.1f]\n", slots.Value, slots.Low, slots.High)
+	capacity, _ := chosen.Capacity(25)
+	fmt.Printf("within 25 ms up to %.1f [%.1f, %.1f], %v\n", capacity.Value, capacity.Low, capacity.High, capacity.Where)
+	// Output:
+	// plateau
+	// knee at 25.6 [24.9, 26.4]
+	// slots 49.5 [48.3, 50.7]
+	// within 25 ms up to 38.2 [37.3, 39.1], inside the tested range
 }

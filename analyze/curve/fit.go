@@ -45,16 +45,18 @@ type Fit struct {
 
 	Params []Parameter
 
-	// DF are the degrees of freedom of the intervals: Starts - 1 if Clustered,
-	// else Points less parameters.
+	// DF are the degrees of freedom of the intervals: Points less parameters or, if
+	// Clustered, Starts - 1 for the part that starts contribute, which is the larger
+	// one for everything that a slow start shifts.
 	DF        int
-	Clustered bool // standard errors come from differences between server starts
+	Clustered bool // intervals count what server starts differ by
 
-	RSS       float64
-	Sigma     float64   // residual standard deviation; with multiplicative noise, a share
-	AICc      float64   // comparable for the same points and the same noise; lower is better
-	Residuals []float64 // observed less fitted, on the scale of the noise, in the order of the points
-	Simpler   []Rival   // the models that this one contains, next simpler first
+	RSS                  float64   // of whitened residuals, where server starts differ
+	Sigma                float64   // residual standard deviation; with multiplicative noise, a share
+	SigmaRun, SigmaStart float64   // its two parts, if Clustered: within and between server starts
+	AICc                 float64   // comparable for the same points and the same noise; lower is better
+	Residuals            []float64 // observed less fitted, on the scale of the noise, in the order of the points
+	Simpler              []Rival   // the models that this one contains, next simpler first
 
 	// Condition is the condition number of the Jacobian with its columns scaled to
 	// length 1. Beyond 30 parameters begin to make up for each other (Belsley,
@@ -65,11 +67,18 @@ type Fit struct {
 	// which the parameters can move: 0 at an exact minimum.
 	Gradient float64
 
+	// LackOfFit is the p-value of the F test of the levels' means against the curve:
+	// small if they lie off it by more than runs differ. NaN where there are no
+	// repeats to say how much runs differ.
+	LackOfFit float64
+
 	Warnings []Warning
 
-	model      *Model
+	model      *Model // the curve
+	criterion  *Model // what was fitted to the data: another function of the same parameters in a joint fit
 	theta      []float64
-	cov        *mat.Dense // of the parameters; nil if they are not determined
+	data       *data
+	cov        *covariance // of the parameters; nil if they are not determined
 	xMin, xMax float64
 	exact      bool // what is left of the points is rounding
 }
@@ -87,73 +96,90 @@ const (
 // Fit fits the model to points, of which there have to be four concurrency
 // levels (six for three parameters), further than 5 % apart.
 //
-// The sum of squares is minimised from ten or more starts, and from the simpler
-// models' best, so that it is never above theirs, and the gradient at the end is
-// checked.
+// The sum of squares is minimised from nine or more starts, and from the best of
+// the simpler models that m contains, so that it is never above theirs, and the
+// gradient at the end is checked. A breakpoint keeps two levels on each side.
+//
+// Where points say on which of three or more server starts they were measured, a
+// residual is a start's deviation plus a run's. Both variances are estimated, and
+// the fit is by generalised least squares with them.
 //
 // Intervals are t intervals from the linearisation at the minimum. For a
 // parameter at its bound they are those of the model without the bound, and only
 // a guide.
 func (m *Model) Fit(points []Point, opts Options) (*Fit, error) {
-	if opts.Confidence == 0 {
-		opts.Confidence = defaultConfidence
-	}
-	if !(opts.Confidence > 0 && opts.Confidence < 1) {
-		return nil, fmt.Errorf("curve: confidence %g is not between 0 and 1", opts.Confidence)
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	d, err := newData(points, opts.Noise)
 	if err != nil {
 		return nil, err
 	}
-	if len(m.parameters) > 2 && d.levels < leastLevelsForThree {
-		return nil, fmt.Errorf("curve: need >= %d concurrency levels for %s, have %d: fit %s",
-			leastLevelsForThree, m.name, d.levels, m.simpler.name)
-	}
-	best, rivals, err := m.search(d)
+	return m.fitTo(d, opts)
+}
+
+// fitTo fits by least squares; where that shows that server starts differ, it
+// goes on to generalised least squares with what it showed.
+func (m *Model) fitTo(d *data, opts Options) (*Fit, error) {
+	best, err := m.searchIfEnough(d)
 	if err != nil {
 		return nil, err
 	}
-	f := newFit(m, d, best, opts)
-	f.Simpler = rivals
-	f.Warnings = f.warnings()
-	return f, nil
-}
-
-// search minimises from all starts, the last of which is the best of the next
-// simpler model, and returns the lowest minimum. rivals are the simpler models.
-func (m *Model) search(d *data) (best solution, rivals []Rival, err error) {
-	starts := m.starts(d)
-	bound := math.Inf(1)
-	if m.simpler != nil {
-		simple, simpler, err := m.simpler.search(d)
-		if err != nil {
-			return solution{}, nil, err
-		}
-		bound = simple.rss
-		rivals = append([]Rival{m.simpler.rival(d, simple.rss)}, simpler...)
-		starts = append(starts, m.extend(m.simpler.natural(simple.theta)))
-	}
-
-	p := d.problem(m)
-	best.rss = math.Inf(1)
-	for _, start := range starts {
-		if s, ok := minimise(p, m.working(start)); ok && s.rss < best.rss {
-			best = s
+	if ratio := m.startRatio(d, best); ratio > 0 {
+		d = d.whitened(ratio)
+		if best, err = m.search(d); err != nil {
+			return nil, err
 		}
 	}
-	if best.theta == nil || best.rss > bound*(1+1e-9) || best.slope > convergedGradient && !d.exact(best.rss) {
-		return solution{}, nil, fmt.Errorf("%w: %s on %d points", ErrNotConverged, m.name, len(d.x))
-	}
-	return best, rivals, nil
+	return newFit(m, d, best, opts), nil
 }
 
-// extend turns parameters of the simpler model into those of m.
-func (m *Model) extend(theta []float64) []float64 {
-	return append(slices.Clone(theta), make([]float64, len(m.parameters)-len(theta))...)
+// searchIfEnough refuses if there are too few levels for the parameters of m.
+func (m *Model) searchIfEnough(d *data) (solution, error) {
+	if len(m.parameters) > 2 && len(d.levels) < leastLevelsForThree {
+		return solution{}, &LevelsError{Have: len(d.levels), Need: leastLevelsForThree, Model: m.name, Instead: m.instead()}
+	}
+	return m.search(d)
+}
+
+// startRatio is the ratio of the variance between server starts to that between
+// runs that the residuals of a fit show; 0 where they show none or cannot.
+func (m *Model) startRatio(d *data, best solution) float64 {
+	if !d.replicated() || d.whitening != nil || d.exact(best.rss) {
+		return 0
+	}
+	theta := m.natural(best.theta)
+	r := make([]float64, len(d.x))
+	d.residuals(m, theta, r)
+	jac := mat.NewDense(len(d.x), len(m.parameters), nil)
+	d.jacobian(m, theta, jac)
+	inverse := newSpread(jac).inverse
+	if inverse == nil {
+		return 0
+	}
+	found, ok := d.components(jac, r, inverse)
+	if !ok {
+		return 0
+	}
+	return found.ratio()
+}
+
+// rivals are the simpler models of m on d, which were fitted on the way to m.
+func (m *Model) rivals(d *data) []Rival {
+	var rs []Rival
+	for _, s := range m.simpler {
+		for _, r := range append([]Rival{s.model.rival(d, d.found[s.model].rss)}, s.model.rivals(d)...) {
+			if !slices.ContainsFunc(rs, func(known Rival) bool { return known.Model == r.Model }) {
+				rs = append(rs, r)
+			}
+		}
+	}
+	return rs
 }
 
 func (m *Model) rival(d *data, rss float64) Rival {
-	return Rival{Model: m.name, RSS: rss, AICc: aicc(rss, len(d.x), len(m.parameters))}
+	return Rival{Model: m.name, RSS: rss, AICc: d.aicc(rss, len(m.parameters))}
 }
 
 // exact reports whether what is left of the data is rounding.
@@ -169,12 +195,18 @@ func (d *data) exact(rss float64) bool {
 // 1989), for normal noise whose variance is fitted too: n log(RSS/n) + 2k +
 // 2k(k+1)/(n-k-1), k one more than the parameters. It is +Inf where there are too
 // few points for the correction.
-func aicc(rss float64, points, parameters int) float64 {
-	n, k := float64(points), float64(parameters+1)
+//
+// Where residuals are whitened, it is that of the likelihood of the correlated
+// ones, and the ratio of the variances is one more parameter.
+func (d *data) aicc(rss float64, parameters int) float64 {
+	n, k := float64(len(d.x)), float64(parameters+1)
+	if d.whitening != nil {
+		k++
+	}
 	if n-k-1 <= 0 {
 		return math.Inf(1)
 	}
-	return n*math.Log(rss/n) + 2*k + 2*k*(k+1)/(n-k-1)
+	return n*math.Log(rss/n) + d.logVolume() + 2*k + 2*k*(k+1)/(n-k-1)
 }
 
 func newFit(m *Model, d *data, best solution, opts Options) *Fit {
@@ -184,19 +216,19 @@ func newFit(m *Model, d *data, best solution, opts Options) *Fit {
 	d.residuals(m, theta, r)
 	jac := mat.NewDense(points, parameters, nil)
 	d.jacobian(m, theta, jac)
-	spread := newSpread(jac)
+	variance := best.rss / float64(points-parameters)
 
 	f := &Fit{
-		Model: m.name, Noise: d.noise, Points: points, Levels: d.levels, Starts: d.starts,
+		Model: m.name, Noise: d.noise, Points: points, Levels: len(d.levels), Starts: d.starts,
 		Confidence: opts.Confidence,
 		DF:         points - parameters,
 		RSS:        best.rss,
-		Sigma:      math.Sqrt(best.rss / float64(points-parameters)),
-		AICc:       aicc(best.rss, points, parameters),
+		Sigma:      math.Sqrt(variance),
+		AICc:       d.aicc(best.rss, parameters),
 		Residuals:  make([]float64, points),
-		Condition:  spread.condition,
 		Gradient:   best.slope,
-		model:      m, theta: theta, xMin: d.xMin(), xMax: d.xMax(), exact: d.exact(best.rss),
+		Simpler:    m.rivals(d),
+		model:      m, criterion: m, theta: theta, data: d, xMin: d.xMin(), xMax: d.xMax(), exact: d.exact(best.rss),
 	}
 	for i := range r {
 		f.Residuals[i] = -r[i]
@@ -204,43 +236,34 @@ func newFit(m *Model, d *data, best solution, opts Options) *Fit {
 	if f.exact {
 		f.Gradient = 0 // the direction of rounding errors means nothing
 	}
-	switch {
-	case spread.inverse == nil:
-	case d.replicated(parameters):
+	var found components
+	f.cov, found, f.Condition = d.newCovariance(jac, r, variance, opts.Confidence)
+	if f.cov != nil && f.cov.start != nil {
 		f.Clustered, f.DF = true, d.starts-1
-		f.cov = spread.clustered(jac, r, d.groups, d.starts)
-	default:
-		f.cov = spread.independent(f.Sigma * f.Sigma)
+		f.SigmaRun, f.SigmaStart = math.Sqrt(found.run), math.Sqrt(found.betweenStarts())
+		f.Sigma = math.Hypot(f.SigmaRun, f.SigmaStart)
 	}
+	f.LackOfFit = f.lackOfFit()
 	f.Params = f.parameters()
+	f.Warnings = f.warnings()
 	return f
 }
 
-// replicated reports whether there are server starts enough to estimate the
-// covariance of the parameters from their differences, whose rank is starts - 1,
-// and more than one point on some.
-func (d *data) replicated(parameters int) bool {
-	return d.starts > parameters && d.starts < len(d.x)
-}
-
 func (f *Fit) parameters() []Parameter {
-	t := f.t()
 	ps := make([]Parameter, len(f.theta))
 	for j, v := range f.theta {
 		p := Parameter{Name: f.model.parameters[j].name, Value: v, SE: math.NaN(), High: math.Inf(1)}
 		p.AtBound = v == 0
 		if f.cov != nil {
-			p.SE = math.Sqrt(f.cov.At(j, j))
-			p.Low, p.High = math.Max(0, v-t*p.SE), v+t*p.SE
+			unit := make([]float64, len(f.theta))
+			unit[j] = 1
+			p.SE = f.cov.standardError(unit)
+			half := f.cov.halfWidth(unit)
+			p.Low, p.High = math.Max(0, v-half), v+half
 		}
 		ps[j] = p
 	}
 	return ps
-}
-
-// t is the quantile of Student's t for the intervals.
-func (f *Fit) t() float64 {
-	return distuv.StudentsT{Sigma: 1, Nu: float64(f.DF)}.Quantile((1 + f.Confidence) / 2)
 }
 
 // Param returns the parameter of that name.
@@ -251,6 +274,43 @@ func (f *Fit) Param(name string) (Parameter, bool) {
 		}
 	}
 	return Parameter{}, false
+}
+
+// offCurve is the p-value from which on a lack of fit is worth a warning.
+const offCurve = 0.01
+
+// lackOfFit compares the levels' mean residuals with what is left of residuals
+// without them and without the starts' means.
+func (f *Fit) lackOfFit() float64 {
+	d := f.data
+	r := slices.Clone(f.Residuals)
+	dfRuns := float64(len(r) - len(d.levels))
+	if f.Clustered {
+		sums, n := make([]float64, d.starts), d.startSizes()
+		for i, g := range d.groups {
+			sums[g] += r[i] / n[g]
+		}
+		for i, g := range d.groups {
+			r[i] -= sums[g]
+		}
+		dfRuns -= float64(d.starts - 1)
+	}
+	dfLevels := float64(len(d.levels) - len(f.theta))
+	if dfRuns < 1 || dfLevels < 1 || f.exact {
+		return math.NaN()
+	}
+	var levels, runs float64
+	for _, l := range d.levels {
+		var mean float64
+		for _, i := range l.points {
+			mean += r[i] / float64(len(l.points))
+		}
+		levels += mean * mean * float64(len(l.points))
+		for _, i := range l.points {
+			runs += (r[i] - mean) * (r[i] - mean)
+		}
+	}
+	return distuv.F{D1: dfLevels, D2: dfRuns}.Survival(levels / dfLevels * dfRuns / runs)
 }
 
 func (f *Fit) warnings() []Warning {
@@ -269,7 +329,11 @@ func (f *Fit) warnings() []Warning {
 	}
 	if f.Starts > 0 && f.Starts < f.Points && !f.Clustered {
 		ws = append(ws, warn(FewStarts,
-			"need >= %d server starts for intervals that cover other starts, have %d", len(f.Params)+1, f.Starts))
+			"need >= %d server starts for intervals that cover other starts, have %d", leastStarts, f.Starts))
+	}
+	if f.LackOfFit < offCurve {
+		ws = append(ws, warn(LackOfFit,
+			"levels lie off the curve by more than runs differ (p = %.1g): its band does not cover that; ask at tested levels only, or try another model", f.LackOfFit))
 	}
 	if f.exact {
 		ws = append(ws, warn(ExactFit, "the points lie on the curve exactly: check that they were measured"))
@@ -303,18 +367,11 @@ func (f *Fit) Predict(x float64) (Prediction, error) {
 	}
 	g := make([]float64, len(f.theta))
 	f.model.slope(f.theta, x, f.Noise, g)
-	half := f.t() * f.standardError(g)
+	half := f.cov.halfWidth(g)
 	if f.Noise == Multiplicative {
 		p.Low, p.High = value*math.Exp(-half), value*math.Exp(half)
 		return p, nil
 	}
 	p.Low, p.High = math.Max(0, value-half), value+half
 	return p, nil
-}
-
-// standardError is that of a function of the parameters with gradient g.
-func (f *Fit) standardError(g []float64) float64 {
-	v := mat.NewVecDense(len(g), g)
-	// Rounding may take an exact 0 below.
-	return math.Sqrt(math.Max(0, mat.Inner(v, f.cov, v)))
 }

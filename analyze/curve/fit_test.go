@@ -362,7 +362,7 @@ func TestQuestionsForAnotherModelAreRefused(t *testing.T) {
 	_, err = throughput.Peak()
 	wantError(t, err, ErrNoDownturn, "need the model usl, have amdahl")
 	_, err = throughput.Knee()
-	wantError(t, err, ErrNoKnee, "need the model affine, have amdahl")
+	wantError(t, err, ErrNoKnee, "need a model of latency, have amdahl")
 	_, err = latency.Limit()
 	wantError(t, err, ErrNoLimit, "need the model usl or amdahl, have affine")
 }

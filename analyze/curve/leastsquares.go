@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"cmp"
 	"math"
 
 	"gonum.org/v1/gonum/floats"
@@ -19,7 +20,8 @@ type problem struct {
 	// where the model is not defined.
 	eval func(theta, r []float64, jac *mat.Dense) bool
 
-	lower []float64 // nil: unbounded
+	lower, upper []float64 // nil: unbounded
+	steps        int       // at most; 0: maxSteps
 }
 
 // solution is where a minimisation ended.
@@ -52,27 +54,40 @@ const (
 // condition number, are never formed.
 //
 // Bounds are kept by an active set: a parameter on its bound that would be pushed
-// through it is left out of the step (Bertsekas 1982), and what a step overshoots
-// is put back on the bound. Putting back without leaving out, as R's nlsLM does,
-// can end at a point that is no minimum.
+// through it is left out of the step (Bertsekas 1982), and one that a step takes
+// through its bound stops there, and the others' step is taken again. Putting back
+// alone, as R's nlsLM does, can end at a point that is no minimum.
 //
 // ok is false if the model is not defined at start.
 func minimise(p problem, start []float64) (s solution, ok bool) {
-	d := newDescent(p, start)
-	if !d.evaluate() {
+	d, ok := descend(p, start)
+	if !ok {
 		return solution{}, false
+	}
+	return d.polished(), true
+}
+
+// descend goes down as far as the sum of squares shows.
+func descend(p problem, start []float64) (d *descent, ok bool) {
+	d = newDescent(p, start)
+	if !d.evaluate() {
+		return nil, false
 	}
 	d.radius = firstRadius * d.scaledLength(d.theta)
 	if d.radius == 0 {
 		d.radius = firstRadius
 	}
-	for range maxSteps {
+	for range cmp.Or(p.steps, maxSteps) {
 		if !d.step() {
 			break
 		}
 	}
+	return d, true
+}
+
+func (d *descent) polished() solution {
 	d.polish()
-	return solution{theta: d.theta, rss: d.rss, slope: d.slope()}, true
+	return solution{theta: d.theta, rss: d.rss, slope: d.slope()}
 }
 
 // descent is the state of a minimisation.
@@ -113,6 +128,9 @@ func (d *descent) project(theta []float64) {
 	for j, low := range d.lower {
 		theta[j] = math.Max(theta[j], low)
 	}
+	for j, high := range d.upper {
+		theta[j] = math.Min(theta[j], high)
+	}
 }
 
 // evaluate brings residuals, Jacobian and scale up to date with theta.
@@ -127,18 +145,37 @@ func (d *descent) evaluate() bool {
 	return true
 }
 
-func (d *descent) columnLength(j int) float64 { return mat.Norm(d.jac.ColView(j), 2) }
+func (d *descent) columnLength(j int) float64 { return columnLength(d.jac, j) }
+
+// columnLength is that of column j of m. It scales nothing, since residuals are
+// far from the ends of what a float64 can hold.
+func columnLength(m *mat.Dense, j int) float64 {
+	raw := m.RawMatrix()
+	var squares float64
+	for i := range raw.Rows {
+		v := raw.Data[i*raw.Stride+j]
+		squares += v * v
+	}
+	return math.Sqrt(squares)
+}
 
 // gradient is half the derivative of the sum of squares by parameter j.
 func (d *descent) gradient(j int) float64 {
-	return mat.Dot(d.jac.ColView(j), mat.NewVecDense(len(d.r), d.r))
+	raw := d.jac.RawMatrix()
+	var g float64
+	for i, r := range d.r {
+		g += raw.Data[i*raw.Stride+j] * r
+	}
+	return g
 }
 
 // free lists the parameters that may move.
 func (d *descent) free() []int {
 	var free []int
 	for j := range d.theta {
-		blocked := d.lower != nil && d.theta[j] <= d.lower[j] && d.gradient(j) >= 0
+		g := d.gradient(j)
+		blocked := d.lower != nil && d.theta[j] <= d.lower[j] && g >= 0 ||
+			d.upper != nil && d.theta[j] >= d.upper[j] && g <= 0
 		if !blocked && d.scale[j] > 0 {
 			free = append(free, j)
 		}
@@ -146,9 +183,15 @@ func (d *descent) free() []int {
 	return free
 }
 
-func (d *descent) slope() float64 {
+func (d *descent) slope() float64 { return d.slopeOf(-1) }
+
+// slopeOf leaves one parameter out.
+func (d *descent) slopeOf(except int) float64 {
 	var steepest float64
 	for _, j := range d.free() {
+		if j == except {
+			continue
+		}
 		if length := d.columnLength(j) * math.Sqrt(d.rss); length > 0 {
 			steepest = math.Max(steepest, math.Abs(d.gradient(j))/length)
 		}
@@ -169,9 +212,9 @@ func (d *descent) step() bool {
 	if len(free) == 0 || d.rss == 0 {
 		return false
 	}
-	linear := d.linearise(free)
+	linear := d.linearise(free, d.r)
 	for {
-		d.propose(free, linear.stepWithin(d.radius))
+		d.propose(free, linear, d.radius)
 		length := d.scaledLength(d.move)
 		if !d.moved {
 			d.radius = math.Min(d.radius, length)
@@ -190,15 +233,54 @@ func (d *descent) step() bool {
 	}
 }
 
-// propose sets trial to theta plus step, put back within the bounds, and move to
-// what is left of step.
-func (d *descent) propose(free []int, step []float64) {
+// propose sets trial to theta plus the best step of the free parameters, and move
+// to the step. Where it would leave the bounds, the parameters that do so go to
+// their bounds, and the others make the best of that. linear is the problem of the
+// free parameters.
+func (d *descent) propose(free []int, linear linearModel, radius float64) {
 	copy(d.trial, d.theta)
-	for i, j := range free {
-		d.trial[j] += step[i]
+	for {
+		step := linear.stepWithin(radius)
+		var inside []int
+		for i, j := range free {
+			d.trial[j] = d.theta[j] + step[i]
+			if bound, beyond := d.beyond(j, d.trial[j]); beyond {
+				d.trial[j] = bound
+			} else {
+				inside = append(inside, j)
+			}
+		}
+		floats.SubTo(d.move, d.trial, d.theta)
+		if len(inside) == len(free) || len(inside) == 0 {
+			return
+		}
+		free = inside
+		linear = d.lineariseRest(free)
 	}
-	d.project(d.trial)
-	floats.SubTo(d.move, d.trial, d.theta)
+}
+
+// beyond returns the bound that parameter j would exceed.
+func (d *descent) beyond(j int, v float64) (bound float64, beyond bool) {
+	if d.lower != nil && v < d.lower[j] {
+		return d.lower[j], true
+	}
+	if d.upper != nil && v > d.upper[j] {
+		return d.upper[j], true
+	}
+	return 0, false
+}
+
+// lineariseRest is the problem of the free parameters if the others move as they
+// do in move.
+func (d *descent) lineariseRest(free []int) linearModel {
+	others := append([]float64(nil), d.move...)
+	for _, j := range free {
+		others[j] = 0
+	}
+	r := mat.NewVecDense(len(d.r), nil)
+	r.MulVec(d.jac, mat.NewVecDense(len(others), others))
+	r.AddVec(r, mat.NewVecDense(len(d.r), d.r))
+	return d.linearise(free, r.RawVector().Data)
 }
 
 // predict returns the share of the sum of squares that move would gain if the
@@ -267,7 +349,7 @@ func (d *descent) polish() {
 			return
 		}
 		before, rss := append([]float64(nil), d.theta...), d.rss
-		d.propose(free, d.linearise(free).stepWithin(d.scaledLength(d.theta)))
+		d.propose(free, d.linearise(free, d.r), d.scaledLength(d.theta))
 		copy(d.theta, d.trial)
 		if d.evaluate() && d.slope() < 0.95*slope && d.rss <= rss*(1+1e-9) {
 			continue

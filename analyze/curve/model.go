@@ -2,6 +2,7 @@ package curve
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -20,8 +21,36 @@ type Model struct {
 	// have in common is that every shape the model can take is near one of them.
 	starts func(d *data) [][]float64
 
-	// simpler is the model that this one becomes when its last parameter is 0.
-	simpler *Model
+	// breakAt is set for a model with a breakpoint, which is its last parameter,
+	// and proposes the others, given that one.
+	breakAt func(d *data, at float64) []float64
+
+	// simpler are the models to compare with, next simpler first.
+	simpler []simpler
+}
+
+// simpler is a model that another one contains, or is only to be compared with.
+type simpler struct {
+	model *Model
+
+	// embed turns its parameters into those of the model that contains it; nil: it
+	// is not contained.
+	embed func(d *data, theta []float64) []float64
+}
+
+// withoutLast says that a model becomes m when its last parameter is 0.
+func withoutLast(m *Model) []simpler {
+	return []simpler{{m, func(_ *data, theta []float64) []float64 { return append(slices.Clone(theta), 0) }}}
+}
+
+// instead names the two-parameter model to fit if there are too few levels.
+func (m *Model) instead() string {
+	for _, s := range m.simpler {
+		if len(s.model.parameters) == 2 {
+			return s.model.name
+		}
+	}
+	return ""
 }
 
 type parameter struct {
@@ -50,7 +79,7 @@ var Affine = &Model{
 		g[0], g[1] = 1, x
 	},
 	starts:  affineStarts,
-	simpler: constant,
+	simpler: withoutLast(constant),
 }
 
 // USL is the Universal Scalability Law (Gunther 2007, Guerrilla Capacity
@@ -76,7 +105,7 @@ var USL = &Model{
 		g[2] = -t[0] * x * n * (n - 1) / cost
 	},
 	starts:  uslStarts,
-	simpler: Amdahl,
+	simpler: withoutLast(Amdahl),
 }
 
 // Amdahl is the [USL] without its last term: throughput that levels off, at
@@ -95,7 +124,7 @@ var Amdahl = &Model{
 		g[1] = -t[0] * n * (n - 1) / (cost * cost)
 	},
 	starts:  amdahlStarts,
-	simpler: proportional,
+	simpler: withoutLast(proportional),
 }
 
 // constant and proportional are what Affine and Amdahl are compared with.
@@ -195,15 +224,26 @@ func (d *data) linearisedUSL(degree int) []float64 {
 // weightedPolynomial returns the coefficients, constant first, of the polynomial
 // in x that fits response best by weighted linear least squares.
 func (d *data) weightedPolynomial(degree int, response, weight func(i int) float64) []float64 {
-	augmented := mat.NewDense(len(d.x), degree+2, nil)
-	for i, x := range d.x {
-		w := weight(i)
-		power := w
-		for j := range degree + 1 {
-			augmented.Set(i, j, power)
-			power *= x
+	return d.weightedLinear(degree+1, response, weight, func(i int, row []float64) {
+		power := 1.0
+		for j := range row {
+			row[j] = power
+			power *= d.x[i]
 		}
-		augmented.Set(i, degree+1, w*response(i))
+	})
+}
+
+// weightedLinear returns the n coefficients with which the columns, of which basis
+// writes a row, fit response best by weighted linear least squares.
+func (d *data) weightedLinear(n int, response, weight func(i int) float64, basis func(i int, row []float64)) []float64 {
+	augmented := mat.NewDense(max(len(d.x), n+1), n+1, nil)
+	for i := range d.x {
+		row, w := augmented.RawRowView(i), weight(i)
+		basis(i, row[:n])
+		row[n] = response(i)
+		for j := range row {
+			row[j] *= w
+		}
 	}
 	upper, right := triangle(augmented)
 	return backSubstitute(upper, right)

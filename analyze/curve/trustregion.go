@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -16,9 +17,9 @@ type linearModel struct {
 }
 
 // linearise factorises the Jacobian of the free parameters. Appending the
-// residuals as one more column has the factorisation apply Q' to them, without
+// residuals r as one more column has the factorisation apply Q' to them, without
 // Q being formed.
-func (d *descent) linearise(free []int) linearModel {
+func (d *descent) linearise(free []int, r []float64) linearModel {
 	n := len(free)
 	augmented := mat.NewDense(max(d.residuals, n+1), n+1, nil)
 	scale := make([]float64, n)
@@ -28,27 +29,31 @@ func (d *descent) linearise(free []int) linearModel {
 			augmented.Set(row, i, d.jac.At(row, j))
 		}
 	}
-	for row, r := range d.r {
-		augmented.Set(row, n, -r)
+	for row, v := range r {
+		augmented.Set(row, n, -v)
 	}
 	upper, right := triangle(augmented)
 	return linearModel{upper: upper, right: right, scale: scale}
 }
 
 // triangle returns the R factor of all columns but the last, and the head of the
-// last column after the same rotations.
+// last column after the same rotations. It overwrites augmented, of which upper
+// is a part.
+//
+// Note: mat.QR does the same and copies three times; the fits of a sweep spend
+// most of their time here.
 func triangle(augmented *mat.Dense) (upper *mat.Dense, right []float64) {
-	var qr mat.QR
-	qr.Factorize(augmented)
-	var r mat.Dense
-	qr.RTo(&r)
-	_, columns := r.Dims()
-	n := columns - 1
+	raw := augmented.RawMatrix()
+	n := raw.Cols - 1
+	work := make([]float64, 2*raw.Cols)
+	lapack64.Geqrf(raw, work[:raw.Cols], work[raw.Cols:], raw.Cols)
 	right = make([]float64, n)
 	for i := range right {
-		right[i] = r.At(i, n)
+		row := raw.Data[i*raw.Stride:]
+		clear(row[:i])
+		right[i] = row[n]
 	}
-	return mat.DenseCopyOf(r.Slice(0, n, 0, n)), right
+	return augmented.Slice(0, n, 0, n).(*mat.Dense), right
 }
 
 // stepWithin returns the step that minimises the linear model among those of
@@ -98,7 +103,7 @@ func (m linearModel) stepWithin(radius float64) []float64 {
 // beyond rounding.
 func (m linearModel) fullRank() bool {
 	for j := range m.right {
-		column := mat.Norm(m.upper.ColView(j), 2)
+		column := columnLength(m.upper, j)
 		if math.Abs(m.upper.At(j, j)) <= 1e-14*column {
 			return false
 		}

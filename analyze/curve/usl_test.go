@@ -4,11 +4,14 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/servestat/servestat/analyze/calibrate"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -71,13 +74,15 @@ func wantError(t *testing.T, err, kind error, text string) {
 }
 
 // All data sets go through the same call: no start is chosen for any of them.
-func TestUSLCertified(t *testing.T) {
+func TestCalibrateUSL(t *testing.T) {
 	var all map[string]json.RawMessage
 	schematest.Known(t, "usl/usl_reference_fits.json", &all)
-	for name, digits := range map[string]float64{
+	digitsOf := map[string]float64{
 		"raytracer_first6": 6, "specsdm91": 6, "exact": 6, "oracledb": 6,
 		"raytracer": 5, // b = 0 in the file; the others to the digits it has
-	} {
+	}
+	for _, name := range slices.Sorted(maps.Keys(digitsOf)) {
+		digits := digitsOf[name]
 		var want uslReference
 		if err := json.Unmarshal(all[name], &want); err != nil {
 			t.Fatal(err)
@@ -122,6 +127,7 @@ func TestUSLCertified(t *testing.T) {
 		if want.Peak != nil {
 			check("peak", peak.Concurrency.Value, *want.Peak)
 		}
+		calibrate.Bar(t, "USL "+name+": digits of coefficients, RSS, limit, optimum and peak, at least", worst, calibrate.AtLeast(4))
 		t.Logf("%-17s %4.1f digits at least, condition %6.1f, gradient %.0e, warnings %v", name, worst, f.Condition, f.Gradient, f.Warnings)
 	}
 }

@@ -15,6 +15,10 @@ const (
 	ExactFit       Code = "exact-fit"       // no residuals, so no intervals to speak of
 	Unpaired       Code = "unpaired"        // runs of some server starts were left out
 	TooFew         Code = "too-few"         // there is no interval at this size
+	SecondOpinion  Code = "second-opinion"  // another model predicts levels left out better
+	Disagree       Code = "disagree"        // latency and throughput do not belong together
+	LackOfFit      Code = "lack-of-fit"     // levels lie off the curve by more than runs differ
+	OutsideRange   Code = "outside-range"   // the answer is outside the tested range
 )
 
 // Warning qualifies the result that it is attached to. Its text says what to do.

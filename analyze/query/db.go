@@ -75,6 +75,7 @@ func (d *DB) lockDown(ctx context.Context, l *lake.Lake) error {
 	}
 	for _, set := range []string{
 		"SET memory_limit = '2GB'",
+		"SET parquet_metadata_cache = true", // views read the same blocks several times
 		"SET temp_directory = " + quote(d.tmp),
 		"SET max_temp_directory_size = '20GB'",
 		"SET autoinstall_known_extensions = false",

@@ -1,3 +1,5 @@
+//go:build unix
+
 package jsonscan
 
 import (
@@ -34,6 +36,7 @@ func BenchmarkAppendNanos(b *testing.B) {
 			var ns []int64
 			r := bytes.NewReader(text)
 			b.SetBytes(int64(len(text)))
+			defer reportCPU(b, int64(len(text)))()
 			for b.Loop() {
 				r.Reset(text)
 				s := NewScanner(r, Options{})
@@ -52,6 +55,24 @@ func BenchmarkAppendNanos(b *testing.B) {
 	}
 }
 
+// BenchmarkNanos reads value by value, as readers of nested records do.
+func BenchmarkNanos(b *testing.B) {
+	text := gapsArray(1_000_000, 0)
+	r := bytes.NewReader(text)
+	b.SetBytes(int64(len(text)))
+	defer reportCPU(b, int64(len(text)))()
+	for b.Loop() {
+		r.Reset(text)
+		s := NewScanner(r, Options{})
+		s.Array()
+		for s.Next() {
+			if _, err := s.Nanos(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 func BenchmarkSkip(b *testing.B) {
 	texts := map[string][]byte{
 		"numbers": gapsArray(1_000_000, 0),
@@ -61,6 +82,7 @@ func BenchmarkSkip(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			r := bytes.NewReader(text)
 			b.SetBytes(int64(len(text)))
+			defer reportCPU(b, int64(len(text)))()
 			for b.Loop() {
 				r.Reset(text)
 				if err := NewScanner(r, Options{}).Skip(); err != nil {

@@ -6,34 +6,66 @@ import (
 	"math/bits"
 )
 
-// Two ways lead from a decimal text to an integer: quickNanos, for times as
-// clients write them, and digits, for every number. Both work on the digits
-// themselves and round once.
+// Several ways lead from a decimal text to an integer: shortNanos, tinyNanos and
+// quickNanos, for times as clients write them, and digits, for every number. All
+// work on the digits themselves and round once.
 
-// quickNanos parses the number at the start of b if it is written as digits,
-// point, nine or more digits, and ends inside b. It returns its nanoseconds and
-// its length, or a length of 0 for a number that it leaves to others.
+// shortNanos parses the number at the start of b if it is less than a second,
+// written as 0, point and nine or more digits, as gaps between tokens are. It
+// returns its nanoseconds and its length, or a length of 0 for a number that it
+// leaves to others.
 //
 // The digits are taken eight at a time, as in D. Lemire's "Number parsing at a
 // gigabyte per second" (2021). How many there are differs from gap to gap
 // without pattern, and so does the rounding: both are computed without branches
-// for the processor to guess wrong.
+// for the processor to guess wrong. Every position is a constant, which spares
+// the checks of bounds.
+func shortNanos(b *[window - 2]byte) (ns int64, n int) {
+	const start = 2 // of the digits
+	head := binary.LittleEndian.Uint64(b[start:])
+	ninth := uint64(b[start+8] - '0')
+	if b[0] != '0' || b[1] != '.' || notDigits(head) != 0 || ninth > 9 {
+		return 0, 0
+	}
+	// Digits 10 to 17 decide the rounding, and further ones nothing but a tie.
+	// Where there are fewer, zeros in their place do not change the number.
+	rest := binary.LittleEndian.Uint64(b[start+9:])
+	n = start + 17
+	if stop := notDigits(rest); stop != 0 {
+		k := bits.TrailingZeros64(stop) &^ 7
+		n = start + 9 + k>>3
+		keep := ^(uint64(math.MaxUint64) << k)
+		rest = rest&keep | '0'*ones&^keep
+	} else if k := leadingDigits(binary.LittleEndian.Uint64(b[start+17:])); k < 8 {
+		n += k
+	} else {
+		return 0, 0
+	}
+	// Digits in the order of their weight compare as their number does.
+	const half = 0x3530303030303030 // "50000000"
+	digits := bits.ReverseBytes64(rest)
+	if b[n]|0x20 == 'e' || digits == half {
+		return 0, 0 // an exponent, or perhaps a tie
+	}
+	_, up := bits.Sub64(half, digits, 0) // 1 where digits > half
+	return int64(eightDigits(head)*10 + ninth + up), n
+}
+
+// quickNanos is shortNanos for any number of whole seconds: start times, and
+// what took long.
 func quickNanos(b []byte) (ns int64, n int) {
 	whole, i := wholeSeconds(b)
 	if i == 0 || len(b) < i+1+3*8+1 || b[i] != '.' {
 		return 0, 0
 	}
 	i++
-	// Digits 1 to 8 behind the point, then the ninth: the nanoseconds.
 	w := binary.LittleEndian.Uint64(b[i:])
 	ninth := uint64(b[i+8] - '0')
-	if leadingDigits(w) != 8 || ninth > 9 {
+	if notDigits(w) != 0 || ninth > 9 {
 		return 0, 0
 	}
 	nanos := whole*1e9 + eightDigits(w)*10 + ninth
 	i += 9
-	// Digits 10 to 17 decide the rounding; where there are fewer, zeros do not
-	// change the number. Further ones matter to a tie alone.
 	w = binary.LittleEndian.Uint64(b[i:])
 	k := leadingDigits(w)
 	rest := eightDigits(w &^ (math.MaxUint64 << (8 * k)))
@@ -44,10 +76,51 @@ func quickNanos(b []byte) (ns int64, n int) {
 	}
 	const half = 50_000_000
 	if k == 8 || b[i]|0x20 == 'e' || rest == half {
-		return 0, 0 // very long, an exponent, or perhaps a tie
+		return 0, 0
 	}
 	nanos += (half - rest) >> 63 // one more where rest > half
 	return int64(nanos), i
+}
+
+// tinyNanos is shortNanos for what Python writes with an exponent: a digit,
+// point, one or more digits, e-05 to e-09. Chunks that came in one packet are
+// that close together.
+func tinyNanos(b *[window - 2]byte) (ns int64, n int) {
+	const start = 2 // of the digits behind the point
+	first := uint64(b[0] - '0')
+	if first > 9 || b[1] != '.' {
+		return 0, 0
+	}
+	// The mantissa, of 17 digits at most.
+	mantissa, n := first, start
+	for n < start+16 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		k := leadingDigits(w)
+		if k == 8 {
+			mantissa = mantissa*1e8 + eightDigits(w)
+			n += 8
+			continue
+		}
+		// The digits are moved up to the end of the word, behind zeros.
+		mantissa = mantissa*pow10[k] + eightDigits(w<<1<<(63-8*k))
+		n += k
+		break
+	}
+	exp := uint64(b[n+3] - '0')
+	if n == start || b[n]|0x20 != 'e' || b[n+1] != '-' || b[n+2] != '0' || exp-5 > 9-5 || numeric(b[n+4]) {
+		return 0, 0
+	}
+	// mantissa × 10^-shift, where half is whole, for the power is even.
+	shift := n - start + int(exp) - nanoDigits
+	if shift < 1 {
+		return 0, 0
+	}
+	p := pow10[shift]
+	q, r := mantissa/p, mantissa%p
+	if half := p / 2; r > half || r == half && q&1 == 1 {
+		q++
+	}
+	return int64(q), n + 4
 }
 
 // wholeSeconds parses the digits at the start of b: at most nine, so that their
@@ -67,14 +140,22 @@ func wholeSeconds(b []byte) (v uint64, n int) {
 	return v, n
 }
 
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
 // leadingDigits returns how many of the eight bytes of w, from the lowest, are
 // ASCII digits before the first that is not.
-func leadingDigits(w uint64) int {
-	t := w ^ 0x3030303030303030 // digits become 0 to 9
+func leadingDigits(w uint64) int { return bits.TrailingZeros64(notDigits(w)) >> 3 }
+
+// notDigits returns the high bit of every byte of w that is no ASCII digit, of
+// the lowest such byte at least: bits above it may be wrong.
+func notDigits(w uint64) uint64 {
+	t := w ^ '0'*ones // digits become 0 to 9
 	// A byte above 9 gets its high bit. A carry out of such a byte spoils only
 	// the bytes above it, behind the first that is no digit.
-	high := ((t + 0x7676767676767676) | t) & 0x8080808080808080
-	return bits.TrailingZeros64(high) >> 3
+	return ((t + 0x76*ones) | t) & highs
 }
 
 // eightDigits returns the number written by the eight bytes of w, first digit
@@ -85,9 +166,19 @@ func eightDigits(w uint64) uint64 {
 	return ((w&0x000000FF000000FF)*(100+1000000<<32) + (w>>16&0x000000FF000000FF)*(1+10000<<32)) >> 32
 }
 
-// anyNanos parses the number at the start of b, however it is written, if it
-// ends inside b and is a time. Otherwise it returns a length of 0.
+// anyNanos parses the number at the start of b, which is no shorter than what
+// the quick ways look at, however it is written, if it ends inside b and is a
+// time. Otherwise it returns a length of 0.
 func anyNanos(b []byte) (ns int64, n int) {
+	if v, n := shortNanos((*[window - 2]byte)(b)); n > 0 {
+		return v, n
+	}
+	if v, n := tinyNanos((*[window - 2]byte)(b)); n > 0 {
+		return v, n
+	}
+	if v, n := quickNanos(b); n > 0 {
+		return v, n
+	}
 	d, n := parseDigits(b)
 	if n == len(b) {
 		return 0, 0 // more digits may follow

@@ -38,7 +38,8 @@
 //
 //   - [*SyntaxError]: the text is no JSON, or a limit of [Options] was passed.
 //     It sticks: every later call fails with it, until [Scanner.Resync]. Text
-//     that ends too early wraps [io.ErrUnexpectedEOF].
+//     that ends too early wraps [io.ErrUnexpectedEOF]; [Scanner.Cut] tells more
+//     kinds of text that was cut short from text that is wrong.
 //   - [*ReadError]: the reader failed. It sticks.
 //   - [*ValueError]: the value is JSON, but not what the caller asked for: a
 //     string where a number should be, a NaN where a time should be. It does not

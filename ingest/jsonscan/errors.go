@@ -1,6 +1,8 @@
 package jsonscan
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -10,6 +12,8 @@ type SyntaxError struct {
 	Offset int64
 	Msg    string
 	Err    error // io.ErrUnexpectedEOF where the text ends too early, else nil
+
+	limit bool // a limit was passed, and the text may well be JSON
 }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Msg) }
@@ -57,9 +61,41 @@ func (s *Scanner) fail(msg string) error {
 // failLimit makes the scanner stop because a limit was passed.
 func (s *Scanner) failLimit(format string, args ...any) error {
 	if s.err == nil {
-		s.err = &SyntaxError{Offset: s.Offset(), Msg: fmt.Sprintf(format, args...)}
+		s.err = &SyntaxError{Offset: s.Offset(), Msg: fmt.Sprintf(format, args...), limit: true}
 	}
 	return s.err
+}
+
+// Cut reports whether the error that stopped the scanner is that of a text cut
+// short rather than malformed, so that all before it is as it was written. A
+// text is cut where
+//
+//   - it ends inside a value;
+//   - the reader returns io.ErrUnexpectedEOF, as decompressors do at the end of a
+//     file that was cut;
+//   - a line breaks off inside a value and the next one begins another: a program
+//     died while it wrote, and was started again on the same file of JSON Lines.
+//
+// A number that ends at the cut may have had more digits.
+func (s *Scanner) Cut() bool {
+	if s.err == nil {
+		return false
+	}
+	if errors.Is(s.err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	syntax, ok := s.err.(*SyntaxError)
+	if !ok || syntax.limit || s.pos == s.end {
+		return false
+	}
+	if s.buf[s.pos] == '{' {
+		return s.before() == '\n'
+	}
+	// Inside a string or a number the line's end itself is the fault.
+	for s.end-s.pos < leastBuffer && s.fill() {
+	}
+	rest := bytes.TrimPrefix(s.buf[s.pos:s.end], []byte("\r"))
+	return bytes.HasPrefix(rest, []byte("\n{"))
 }
 
 func describe(c byte) string {

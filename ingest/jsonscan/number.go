@@ -1,6 +1,9 @@
 package jsonscan
 
-import "strconv"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // Int64 consumes the next value, an integer. Any spelling will do (12, 12.0,
 // 1.2e1) as long as the value is one.
@@ -20,6 +23,12 @@ func (s *Scanner) Int64() (int64, error) {
 // Nanos consumes the next value, a time in decimal seconds, and returns it in
 // nanoseconds, rounded to nearest, ties to even.
 func (s *Scanner) Nanos() (int64, error) {
+	if s.Peek() == Number && s.end-s.pos >= window {
+		if v, n := anyNanos(s.buf[s.pos:s.end]); n > 0 {
+			s.pos += n
+			return v, nil
+		}
+	}
 	at, text, err := s.number(wantTime)
 	if err != nil {
 		return 0, err
@@ -52,6 +61,12 @@ func (s *Scanner) Float64() (float64, error) {
 // text is no number, not finite, or beyond 64 bits of nanoseconds.
 func ParseNanos(text []byte) (int64, bool) {
 	v, _, ok := decimal(text, nanoDigits)
+	return v, ok
+}
+
+// ParseMillis is [ParseNanos] for the text of a time in decimal milliseconds.
+func ParseMillis(text []byte) (int64, bool) {
+	v, _, ok := decimal(text, nanoDigits-3)
 	return v, ok
 }
 
@@ -122,7 +137,7 @@ func (s *Scanner) nanosInBuffer(dst []int64, max int) []int64 {
 		if b[1] == ' ' {
 			skip = 2
 		}
-		v, n := quickNanos(b[skip:])
+		v, n := shortNanos((*[window - 2]byte)(b[skip:]))
 		if n == 0 {
 			if v, n = anyNanos(b[skip:]); n == 0 {
 				break
@@ -138,7 +153,7 @@ func (s *Scanner) nanosInBuffer(dst []int64, max int) []int64 {
 const (
 	nanoDigits = 9
 	wantTime   = "a time in seconds"
-	// window is how many bytes must lie ahead for quickNanos to look at them:
+	// window is how many bytes must lie ahead for an element to be looked at:
 	// comma, space, nine digits of whole seconds, the point, three words.
 	window = 48
 )
@@ -165,6 +180,10 @@ func sizeLimit(n int) string { return "at most " + strconv.Itoa(n) + " bytes" }
 
 // scanNumber consumes a number, which must come next.
 func (s *Scanner) scanNumber() bool {
+	if n := numberLen(s.buf[s.pos:s.end]); n > 0 {
+		s.pos += n
+		return true
+	}
 	switch s.at() {
 	case 'N':
 		return s.literal("NaN")
@@ -195,6 +214,55 @@ func (s *Scanner) scanNumber() bool {
 		return s.scanDigits()
 	}
 	return true
+}
+
+// numberLen returns the length of the number at the start of b, if it ends inside
+// b and is no NaN or Infinity, and otherwise 0.
+func numberLen(b []byte) int {
+	i := 0
+	if len(b) > 0 && b[0] == '-' {
+		i = 1
+	}
+	n := digitsLen(b[i:])
+	if n == 0 || b[i] == '0' && n > 1 {
+		return 0
+	}
+	i += n
+	if i < len(b) && b[i] == '.' {
+		if n = digitsLen(b[i+1:]); n == 0 {
+			return 0
+		}
+		i += 1 + n
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if n = digitsLen(b[i:]); n == 0 {
+			return 0
+		}
+		i += n
+	}
+	if i == len(b) {
+		return 0 // there may be more of it
+	}
+	return i
+}
+
+// digitsLen returns how many digits b begins with.
+func digitsLen(b []byte) (n int) {
+	for n+8 <= len(b) {
+		k := leadingDigits(binary.LittleEndian.Uint64(b[n:]))
+		n += k
+		if k < 8 {
+			return n
+		}
+	}
+	for n < len(b) && numeric(b[n]) {
+		n++
+	}
+	return n
 }
 
 // scanDigits consumes one or more digits.

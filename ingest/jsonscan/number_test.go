@@ -176,6 +176,44 @@ func FuzzNumber(f *testing.F) {
 	})
 }
 
+// FuzzAppendNanos: what is no JSON is found out by those who read times as it is
+// by those who skip them, and both see as many elements.
+func FuzzAppendNanos(f *testing.F) {
+	for _, seed := range []string{"0.029621021007187665, 1.4346092939376831e-05", "0.123456789012345678e", "1.5e-051", "01.5e-05", "1.5e-05.3",
+		"12.5 , 3", "0.1x", "NaN, -Infinity", `"x", null, [1]`, "0.5,, 0.5", "1e400"} {
+		f.Add(seed, uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, text string, size uint8) {
+		array := "[0.5, " + text + ", 0.029621021007187665, 0.029621021007187665, 0.029621021007187665]"
+		open := func() *Scanner {
+			s := NewScanner(strings.NewReader(array), Options{Buffer: int(size) + 1})
+			s.Array()
+			return s
+		}
+		skipped, read, one := open(), open(), open()
+		want, got, single := 0, 0, 0
+		for skipped.Next() && skipped.Skip() == nil {
+			want++
+		}
+		for more := true; more; {
+			var ns []int64
+			var err error
+			ns, more, err = read.AppendNanos(nil, 5)
+			if got += len(ns); err != nil && read.Err() == nil {
+				got++ // no time, but an element
+			}
+		}
+		for one.Next() {
+			if _, err := one.Nanos(); one.Err() == nil || err == nil {
+				single++
+			}
+		}
+		if want != got || want != single || fmt.Sprint(skipped.Err()) != fmt.Sprint(read.Err()) || fmt.Sprint(skipped.Err()) != fmt.Sprint(one.Err()) {
+			t.Fatalf("%s: skipped %d, %v; read %d, %v; one by one %d, %v", array, want, skipped.Err(), got, read.Err(), single, one.Err())
+		}
+	})
+}
+
 // TestRandomNumbers is the fuzz target over numbers like those of real logs,
 // and over every bit pattern of a float64.
 func TestRandomNumbers(t *testing.T) {
@@ -190,7 +228,7 @@ func TestRandomNumbers(t *testing.T) {
 }
 
 func randomNumber(rnd *rand.Rand, i int) string {
-	switch i % 8 {
+	switch i % 9 {
 	case 0:
 		return pythonRepr(rnd.Float64() * 0.1) // a gap
 	case 1:
@@ -203,6 +241,8 @@ func randomNumber(rnd *rand.Rand, i int) string {
 		return fmt.Sprintf("%d.%09d5%s", rnd.IntN(3), rnd.IntN(1e9), []string{"", "0", "00000000000", "0000000000000001", "4"}[rnd.IntN(5)])
 	case 5: // as many digits as there is room for
 		return fmt.Sprintf("%d.%019d%d", rnd.IntN(1e9), rnd.Int64N(1e18), rnd.Uint64())
+	case 7: // the same with an exponent
+		return fmt.Sprintf("%d.%0*d%se-0%d", rnd.IntN(10), 1+rnd.IntN(9), rnd.IntN(1e9), []string{"", "5", "50", "50000001"}[rnd.IntN(4)], 4+rnd.IntN(6))
 	case 6: // around the end of the range
 		return fmt.Sprintf("92233720%02d.%d", 30+rnd.IntN(10), rnd.Uint64())
 	}

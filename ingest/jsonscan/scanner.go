@@ -7,7 +7,7 @@ import (
 
 // Options bound what a Scanner takes in. The zero value of a field means its default.
 type Options struct {
-	Buffer int // bytes read ahead; default 256 KiB
+	Buffer int // bytes read ahead, three at least; default 256 KiB
 	Depth  int // containers inside each other; default 1000
 	String int // bytes of one key or of one string that is decoded; default 1 MiB. Skipped strings have no limit
 }
@@ -18,6 +18,9 @@ const (
 	DefaultDepth  = 1000
 	DefaultString = 1 << 20
 )
+
+// leastBuffer is what Cut must see at once.
+const leastBuffer = 3
 
 // maxNumber bounds the text of a number that is parsed. Python writes at most
 // 24 bytes; a longer text than this is no measurement.
@@ -72,7 +75,7 @@ type Scanner struct {
 
 // NewScanner returns a Scanner over r.
 func NewScanner(r io.Reader, opts Options) *Scanner {
-	opts.Buffer = orDefault(opts.Buffer, DefaultBuffer)
+	opts.Buffer = max(orDefault(opts.Buffer, DefaultBuffer), leastBuffer)
 	opts.Depth = orDefault(opts.Depth, DefaultDepth)
 	opts.String = orDefault(opts.String, DefaultString)
 	return &Scanner{r: r, opts: opts, buf: make([]byte, opts.Buffer), prev: '\n', mark: -1}

@@ -258,6 +258,50 @@ func TestResync(t *testing.T) {
 	})
 }
 
+// TestCut: a text that was cut is told from one that is wrong.
+func TestCut(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"a": [1, 2`:               true,
+		`{"a": "so it`:              true,
+		`{"a": "\u00`:               true,
+		`{"a": -`:                   true,
+		`{"a": tr`:                  true,
+		`{"a`:                       true,
+		`{`:                         true,
+		"{\"a\": [1, 2\n{\"a\": 3}": true, // a program that died, and was started again
+		"{\"a\": \"so it\n{}":       true,
+		"{\"a\": \"so it\r\n{}":     true,
+		"{\"a\": 1\r\n{}":           true,
+		"{\"a\": \"\\\n{}":          true,
+		"{\"a\": 0.\n{}":            true,
+		"{\"a\": nu\n{}":            true,
+		"{\"a\n{}":                  true,
+		`{"a": [1, 2}`:              false,
+		`{"a": 1 {"b": 2}}`:         false,
+		"{\"a\": \"so it\n goes\"}": false,
+		"{\"a\": \"so it\n":         false, // a line's end is no character of a string, and nothing begins behind it
+		"[[[[[\n{}":                 false, // a limit
+		`{"a": 1}`:                  false,
+		``:                          true,
+	} {
+		each(t, text, func(t *testing.T, s *Scanner) {
+			s.opts.Depth = 5
+			s.Skip()
+			if s.Cut() != want {
+				t.Errorf("%q: %v: cut: %v", text, s.Err(), !want)
+			}
+		})
+	}
+	s := NewScanner(io.MultiReader(strings.NewReader(`{"a": 1`), iotest.ErrReader(io.ErrUnexpectedEOF)), Options{})
+	if s.Skip(); !s.Cut() {
+		t.Errorf("%v: not cut", s.Err())
+	}
+	s = NewScanner(io.MultiReader(strings.NewReader(`{"a": 1`), iotest.ErrReader(errors.New("disk on fire"))), Options{})
+	if s.Skip(); s.Cut() {
+		t.Errorf("%v: cut", s.Err())
+	}
+}
+
 func readRun(s *Scanner) (run int64, err error) {
 	s.Object()
 	for key, ok := s.Key(); ok; key, ok = s.Key() {

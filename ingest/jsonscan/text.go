@@ -85,7 +85,6 @@ func (s *Scanner) scanEscape() bool {
 // backslash, nor a control character. It looks at eight at a time: a byte of x
 // is zero where (x - ones) &^ x has its high bit, for the lowest such byte.
 func plain(b []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])

@@ -61,6 +61,7 @@ type gapColumn struct {
 	sum   []int64 // ns, missing or bad
 	first []int64 // ns, missing where there is no gap
 	count []int64
+	open  bool // the latest request's gaps have not all been read
 	// reported is one more than the request whose fault was reported last.
 	reported int
 }
@@ -85,25 +86,36 @@ func (r *Reader) enterColumn(key string) bool {
 	return false
 }
 
-// leaveColumn ends the array that was entered.
+// leaveColumn ends the array that was entered, if it did end.
 func (r *Reader) leaveColumn() {
+	if r.s.Err() != nil {
+		return
+	}
 	u := r.run
 	u.request = -1
+	r.tellUnreported()
+	u.rejects = 0
+	u.digests[u.key] = u.hash.sum()
+}
+
+// tellUnreported reports the faults of the current array that were counted only.
+func (r *Reader) tellUnreported() {
+	u := r.run
 	if n := u.unreported; n > 0 {
 		u.unreported = 0
 		r.queue = append(r.queue, &schemas.Reject{At: r.pos(r.s.Offset()), Reason: fmt.Sprintf("%s: %d more entries cannot be used", u.key, n)})
 	}
-	u.rejects = 0
-	u.digests[u.key] = u.hash.sum()
 }
 
 // nextEntry moves to the next entry of the array that was entered and notes
 // where it is. It returns false at the end, and where there are too many.
 func (r *Reader) nextEntry(i int) bool {
 	u := r.run
+	u.sure = false
 	if !r.s.Next() {
 		return false
 	}
+	u.sure = true
 	if r.s.Peek() == jsonscan.Invalid {
 		return false
 	}
@@ -130,8 +142,14 @@ func (r *Reader) readColumn(key string, c *column) {
 	c.seen = true
 	for i := 0; r.nextEntry(i); i++ {
 		v := r.readEntry(c, i)
+		if r.s.Err() != nil {
+			break
+		}
 		c.v = append(c.v, v)
 		r.run.hash.int64(v)
+	}
+	if r.s.Err() != nil && !r.run.sure && len(c.v) > 0 {
+		c.v = c.v[:len(c.v)-1] // there may have been more digits of it
 	}
 	r.leaveColumn()
 }
@@ -196,6 +214,9 @@ func (r *Reader) readErrors() {
 				u.text = append(u.text[:0], unreadable...)
 			}
 		}
+		if r.s.Err() != nil {
+			break
+		}
 		u.hash.bytes(u.text)
 		u.failures.add(u.text)
 	}
@@ -212,6 +233,7 @@ func (r *Reader) stepRequestGaps() {
 		r.state = inObject
 		return
 	}
+	g.open = true
 	at := r.s.Offset()
 	g.sum = append(g.sum, 0)
 	g.first = append(g.first, missing)
@@ -228,8 +250,10 @@ func (r *Reader) stepRequestGaps() {
 		g.sum[i] = bad
 		r.rejectEntry(at, "", kind.String(), "an array of chunk gaps in seconds")
 	}
-	r.s.Skip()
-	u.hash.int64(g.sum[i])
+	if r.s.Skip() == nil {
+		g.open = false
+		u.hash.int64(g.sum[i])
+	}
 }
 
 // stepGaps reads further gaps of a request and hands them on.
@@ -255,6 +279,7 @@ func (r *Reader) stepGaps() {
 		record := &schemas.Gaps{At: r.pos(at), Request: u.request, FirstChunk: r.chunk, Nanos: nanos}
 		record.At.Request = u.request
 		r.queue = append(r.queue, record)
+		u.handedOut = u.request + 1
 	}
 	r.chunk += len(r.nanos)
 	if value != nil {
@@ -263,6 +288,7 @@ func (r *Reader) stepGaps() {
 		r.chunk++
 	}
 	if !more {
+		u.gaps.open = false
 		u.hash.int64(int64(r.chunk - 1))
 		r.state = betweenGaps
 	}

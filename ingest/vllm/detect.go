@@ -11,7 +11,10 @@ const (
 	FormatServe      = "vllm bench serve"
 	FormatLatency    = "vllm bench latency"
 	FormatThroughput = "vllm bench throughput"
-	FormatSweep      = "vllm bench sweep" // a list of serve results
+	FormatStartup    = "vllm bench startup"
+	FormatProcessor  = "vllm bench mm-processor"
+	FormatSweep      = "vllm bench sweep" // a list of serve or startup results
+	FormatMultiTurn  = "vllm multi-turn"  // a list of requests
 )
 
 // Detect reports which format of this package begins with head, by its content:
@@ -29,10 +32,14 @@ func Detect(head []byte) (format string, ok bool) {
 	if s.Peek() != jsonscan.Object {
 		return "", false
 	}
-	format = formatOf(headKeys(s))
-	if list && format == FormatServe {
+	keys := headKeys(s)
+	switch format = formatOf(keys); {
+	case !list:
+	case format == FormatServe || format == FormatStartup:
 		format = FormatSweep
-	} else if list {
+	case keys["ttft_ms"] && keys["latency_ms"] && keys["start_time_ms"] && keys["output_num_tokens"]:
+		format = FormatMultiTurn
+	default:
 		format = ""
 	}
 	return format, format != ""
@@ -44,10 +51,34 @@ func headKeys(s *jsonscan.Scanner) map[string]bool {
 	keys := map[string]bool{}
 	s.Object()
 	for key, ok := s.Key(); ok && len(keys) < maxKeys; key, ok = s.Key() {
-		keys[string(key)] = true
+		name := string(key)
+		keys[name] = true
+		if name == keyOutputs {
+			addAnswerKeys(keys, s)
+		}
 		s.Skip()
 	}
 	return keys
+}
+
+// addAnswerKeys adds the keys of the first of the answers that the
+// structured-output benchmark puts in front of everything else, and that may fill
+// the whole head.
+func addAnswerKeys(keys map[string]bool, s *jsonscan.Scanner) {
+	if s.Peek() != jsonscan.Array {
+		return
+	}
+	s.Array()
+	if s.Next() && s.Peek() == jsonscan.Object {
+		s.Object()
+		for key, ok := s.Key(); ok; key, ok = s.Key() {
+			keys[keyOutputs+"."+string(key)] = true
+			s.Skip()
+		}
+	}
+	for s.Next() {
+		s.Skip()
+	}
 }
 
 // formatOf tells a format from the keys of a result, or of its beginning.
@@ -68,6 +99,12 @@ func formatOf(keys map[string]bool) string {
 		return FormatLatency
 	case keys["elapsed_time"] && keys["num_requests"] && keys["total_num_tokens"]:
 		return FormatThroughput
+	case keys["avg_cold_startup_time"] || keys["avg_warm_startup_time"]:
+		return FormatStartup
+	case keys["mm_processor_stats"] && any("completed", "mean_e2el_ms"):
+		return FormatProcessor
+	case keys[keyOutputs+".generated"] && keys[keyOutputs+".expected"]:
+		return FormatServe // the structured-output benchmark
 	case any("backend", "endpoint_type") && any("date", "model_id") &&
 		any("model_id", "tokenizer_id", "num_prompts", "completed", "duration", "burstiness", keyErrors):
 		return FormatServe

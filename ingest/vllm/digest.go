@@ -37,9 +37,17 @@ func (h *hasher) int64(v int64) {
 	h.buf = binary.LittleEndian.AppendUint64(h.buf, uint64(v))
 }
 
+// int64s writes many values, as fast as they can be copied.
 func (h *hasher) int64s(vs []int64) {
-	for _, v := range vs {
-		h.int64(v)
+	for len(vs) > 0 {
+		h.room(8)
+		n := min(len(vs), (cap(h.buf)-len(h.buf))/8)
+		to := h.buf[len(h.buf) : len(h.buf)+8*n]
+		for i, v := range vs[:n] {
+			binary.LittleEndian.PutUint64(to[8*i:], uint64(v))
+		}
+		h.buf = h.buf[:len(h.buf)+8*n]
+		vs = vs[n:]
 	}
 }
 

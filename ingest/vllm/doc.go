@@ -1,7 +1,7 @@
 // Package vllm reads the result files of vLLM's own benchmarks: vllm bench
-// serve (and benchmark_serving.py before it, and the Rust client after it),
-// vllm bench latency, vllm bench throughput, and the lists of runs that vllm
-// bench sweep leaves behind.
+// serve (and benchmark_serving.py before it, and the Rust client after it), the
+// structured-output and multi-turn benchmarks, vllm bench latency, throughput,
+// startup and mm-processor, and what vllm bench sweep leaves behind.
 //
 // A [Reader] turns bytes into records and holds no policy: what a record is
 // worth, and what belongs together, is for its callers. It is used like a
@@ -42,13 +42,28 @@
 // output_lens is above zero, which reproduces the tool's own count. A zero in
 // ttfts is a request that got no chunk, and no measurement. A request of a chat
 // run that the tool counts as completed though nothing ever came has
-// [schemas.StatusSuspect].
+// [schemas.StatusSuspect]. One whose stream broke off behind its first chunk looks
+// completed; where its length gives it away, a note says so.
 //
 // It carries no version of vLLM. The dialect (see [schemas.Run.Dialect]) tells
 // some ages apart: "script-legacy" (benchmark_serving.py up to v0.6.2),
 // "script" (after it), "cli" (v0.8 to v0.10), "cli+backend" (v0.11 and later),
-// "rust", "structured" (benchmark_serving_structured_output.py), "latency",
-// "throughput", and "unknown".
+// "rust", "structured" (benchmark_serving_structured_output.py), "multi-turn"
+// (benchmark_serving_multi_turn.py --stats-json-output), "latency", "throughput",
+// "startup", "mm-processor", and "unknown".
+//
+// It does not say when a request was meant to be sent, though a run may have had
+// a request rate: arrivals are drawn at random, and only starts are saved. It
+// does not say how many tokens a chunk carried.
+//
+// # Sweeps
+//
+// A sweep appends its parameters to the results, in the order server, client, and
+// without saying which is which; the name of the folder tells, see [Complete],
+// which also reads what lies beside a result. The run number is kept in
+// [schemas.Run.Extra] as run_number. A warm-up, which has the number -1, is
+// rejected. Files that are no results, such as the note of a failure, are told by
+// [Explain].
 //
 // # Faults
 //
@@ -57,4 +72,22 @@
 // different lengths, a key that comes twice, or text that is no JSON spoil their
 // run, which then has no closing [*schemas.Run]; reading goes on with the next
 // run that can be found. Every fault is a [*schemas.Reject] with its place.
+//
+// A file that was cut, be it plain or compressed, gives what is whole. In the
+// order in which the clients write their keys, that is
+//
+//	cut before or inside         what is left
+//	the summary                  nothing
+//	input_lens, output_lens, ttfts   the summary, as far as it stands in front
+//	itls                         the requests whose gaps are whole
+//	start_times                  all requests, without their starts
+//	generated_texts, errors      all requests, of the failed ones not all classes
+//	the statistics               all requests, and the statistics before the cut
+//
+// and in files that were rewritten in another order a request is whole where its
+// output length, its TTFT and its gaps are. Requests of which only gaps had been
+// handed on are failed ones of class "bad_record". The run is marked
+// [schemas.Run.Truncated]; it has no duration where requests were lost, for the
+// tool's is that of all. The same holds for the end of a line that was cut in a
+// file of JSON Lines.
 package vllm

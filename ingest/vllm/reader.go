@@ -14,7 +14,7 @@ import (
 
 // ParserVersion names the state of this reader. It changes when the same bytes
 // begin to give other records.
-const ParserVersion = "vllm-1"
+const ParserVersion = "vllm-2"
 
 // An Option changes a limit of a Reader.
 type Option func(*limits)
@@ -63,6 +63,8 @@ type Reader struct {
 	inList bool // the runs are elements of a top-level array
 	index  int  // of the run being read, or to be read next
 	run    *run
+	turns  *turns  // of a multi-turn benchmark, whose requests are elements of the array
+	broken bool    // the text breaks off: it is to be resumed behind the run
 	nanos  []int64 // of the latest Gaps
 	chunk  int     // chunk_idx of the next gap of the request being read
 	emit   int     // next request to hand out
@@ -124,40 +126,57 @@ func (r *Reader) step() {
 		r.stepGaps()
 	case afterObject:
 		r.stepRequest()
+		return // what the text is like was told before
 	}
 	if err := r.s.Err(); err != nil {
 		r.fault(err)
 	}
 }
 
-// fault ends the run at text that is no JSON, and looks for the next one.
+// fault ends the run where the text breaks off or is no JSON, and looks for the
+// next one.
 func (r *Reader) fault(err error) {
 	var syntax *jsonscan.SyntaxError
-	if !errors.As(err, &syntax) {
+	cut := r.s.Cut()
+	if !cut && !errors.As(err, &syntax) {
 		r.err = fmt.Errorf("%s: %w", r.name, err)
 		r.state = atEnd
 		return
 	}
-	reject := &schemas.Reject{At: r.pos(syntax.Offset), Fatal: true}
+	reject := &schemas.Reject{At: r.pos(r.s.Offset()), Reason: "truncated: the text ends " + r.where()}
+	if !cut {
+		reject.Reason = "cannot be read as JSON: " + syntax.Msg
+	}
 	if r.run != nil {
 		reject.At.Request = r.run.request
+		r.tellUnreported()
 	}
 	r.queue = append(r.queue, reject)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		reject.Reason = "truncated: the text ends " + r.where()
-		reject.Hint = "the benchmark may have been stopped while it wrote its result, or the copy was cut short: copy the file again, or leave the run out"
-		r.state = atEnd
-		return
+	r.broken = true
+	switch {
+	case r.turns != nil:
+		r.closeTurns(true)
+	case cut && r.run != nil && !r.run.spoilt && r.run.salvage(r, reject):
+		r.handOut()
+	default:
+		// Between two runs nothing is lost that is known of.
+		reject.Fatal = !cut || r.run != nil || r.index == 0
+		r.endRun()
 	}
-	reject.Reason = "cannot be read as JSON: " + syntax.Msg
-	r.inList = false
-	r.endRun()
+	reject.Hint = "its line may have been cut short: reading goes on at the next line that begins with {"
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		reject.Hint = "the benchmark may have been stopped while it wrote its result, or the copy was cut short: copy the file again, or leave the run out"
+	}
+}
+
+// resume looks for the next run behind a place where the text broke off.
+func (r *Reader) resume() {
+	r.broken, r.inList = false, false
 	if r.s.Resync() {
-		reject.Hint = "its line may have been cut short: reading goes on at the next line that begins with {"
 		return
 	}
 	r.state = atEnd
-	if err := r.s.Err(); err != nil {
+	if err := r.s.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		r.err = fmt.Errorf("%s: %w", r.name, err)
 	}
 }
@@ -182,12 +201,18 @@ func (r *Reader) endRun() {
 	r.run = nil
 	r.index++
 	r.state = betweenRuns
+	if r.broken {
+		r.resume()
+	}
 }
 
 // stepStream moves to the next run.
 func (r *Reader) stepStream() {
 	if r.inList {
 		if r.inList = r.s.Next(); !r.inList {
+			if r.turns != nil && r.s.Err() == nil {
+				r.closeTurns(false)
+			}
 			return
 		}
 	} else if !r.s.More() {
@@ -204,7 +229,9 @@ func (r *Reader) stepStream() {
 	case kind == jsonscan.Array && !r.inList:
 		r.s.Array()
 		r.inList = true
-	case r.s.Skip() == nil:
+	case r.s.Skip() == nil && r.turns != nil:
+		r.queue = append(r.queue, &schemas.Reject{At: r.pos(at), Reason: fmt.Sprintf("found %s, expected the object of a request", kind)})
+	case r.s.Err() == nil:
 		r.queue = append(r.queue, &schemas.Reject{At: r.pos(at), Reason: fmt.Sprintf("found %s, expected the object of a run", kind), Fatal: true})
 		r.endRun()
 	}
@@ -226,6 +253,7 @@ func (r *Reader) stepKey() {
 	r.s.Peek()
 	at := r.s.Offset()
 	_, twice := u.digests[key]
+	u.last = ""
 	switch {
 	case u.spoilt:
 		r.s.Skip()
@@ -270,16 +298,20 @@ func (r *Reader) readMember(key string) {
 	}
 }
 
-// spoil rejects the run being read.
+// spoil rejects the run being read; of a multi-turn benchmark, the request.
 func (r *Reader) spoil(offset int64, reason string) {
 	r.run.spoilt = true
-	r.queue = append(r.queue, &schemas.Reject{At: r.pos(offset), Reason: reason, Fatal: true})
+	r.queue = append(r.queue, &schemas.Reject{At: r.pos(offset), Reason: reason, Fatal: r.turns == nil})
 }
 
 // finish closes the object: it decides what the run is and begins to hand it out.
 func (r *Reader) finish() {
 	u := r.run
 	u.key = ""
+	if r.inList && (r.turns != nil || u.isTurn()) {
+		r.addTurn(u)
+		return
+	}
 	if !u.spoilt {
 		u.close(r)
 	}
@@ -287,6 +319,11 @@ func (r *Reader) finish() {
 		r.endRun()
 		return
 	}
+	r.handOut()
+}
+
+// handOut begins to hand out the requests of the run, and behind them the run.
+func (r *Reader) handOut() {
 	r.emit = 0
 	r.state = afterObject
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -19,14 +21,12 @@ import (
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
+type testCase struct{ file, format, story string }
+
 // cases are the files of testdata, all synthetic: what each is there for, and
 // which format its beginning shows. The records that a file gives are in the
 // .golden file beside it.
-var cases = []struct {
-	file   string
-	format string
-	story  string
-}{
+var cases = []testCase{
 	{"v0.3.1/ok.json", FormatServe, "the oldest result: no detail, and keys of names long gone"},
 	{"v0.4.2/nan_tpot.json", FormatServe, "NaN in statistics of which there were no values: one token has no TPOT"},
 	{"v0.5.3/ttft_twice.json", FormatServe, "the client that put the TTFT in front of the gaps: noted, not repaired"},
@@ -40,15 +40,34 @@ var cases = []struct {
 	{"v0.15.0/sorted_keys.json", FormatServe, "the same run, rewritten with indentation and sorted keys: gaps come before lengths"},
 	{"v0.15.0/failed_requests.json", FormatServe, "one success and four failures: no chunk; a broken connection after two chunks; an HTTP error without a reason; a timeout"},
 	{"v0.15.0/all_failed.json", FormatServe, "nothing succeeded, and the tool writes 0.0 for every statistic"},
-	{"v0.15.0/truncated.json", FormatServe, "the disk was full: no run comes of it, whatever came before"},
-	{"v0.15.0/append_after_crash.json", FormatServe, "--append-result, and the second of three runs was cut short: it alone is lost"},
+	{"v0.15.0/truncated.json", FormatServe, "the disk was full inside the gaps of the second request: the first is whole. The duration was that of all three, and is left out"},
+	{"v0.15.0/cut_before_gaps.json", FormatServe, "no gaps came before the cut, so that no request is whole: the summary stands in front of the columns and is"},
+	{"v0.15.0/cut_gaps_only.json", FormatServe, "rewritten with sorted keys, so that the gaps came and the TTFTs did not: without them no request is worth anything"},
+	{"v0.15.0/cut_in_last_column.json", FormatServe, "sorted keys again, and the last TTFT may have had more digits: its request is lost, though its gaps were handed on"},
+	{"v0.15.0/append_after_crash.json", FormatServe, "--append-result, and the second of three runs was cut short in a text: its requests are whole, the messages of those that failed are gone"},
+	{"v0.15.0/early_ends.json", FormatServe, "the server died: two requests failed, and a third had two of four tokens when its stream ended, which the tool counts as completed"},
 	{"v0.15.0/spec_decode.json", FormatServe, "three gaps for nine tokens: a chunk is not a token"},
 	{"v0.19.1/chat.json", FormatServe, "a chat stream starts with a chunk that carries the role only; its E2EL is a lower bound"},
 	{"v0.19.1/chat_silent.json", FormatServe, "HTTP 200, and then nothing: the tool counts request 1 as completed, request 2 has failed"},
 	{"rust/detailed.json", FormatServe, "the Rust client: null for what is no number, starts that count from 0"},
+	{"rust/failed_summary.json", FormatServe, "the Rust client lists what failed even without detail: of those only, so they are reported and no requests; its steady state is nested"},
+	{"rust/multi_turn.json", FormatServe, "the Rust client's conversations: a concurrency of their own, and statistics by turn"},
+	{"structured/json_schema.txt", FormatServe, "the structured-output benchmark: answers in front of everything, which are dropped, and a NaN among pandas' statistics"},
+	{"multi-turn/stats.json", FormatMultiTurn, "a list of requests, out of order. TTFTs are estimates where the first chunk had several tokens: request 3's is 30 ms + 2 × 5 ms, request 0's is beyond repair. Request 2 is malformed"},
+	{"multi-turn/unstreamed.json", FormatMultiTurn, "--no-stream: what the tool calls TTFT is the time of the whole answer"},
+	{"multi-turn/conversations.json", "", "the answers, without times: no result"},
+	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/run=0.json", FormatServe, "the folder's name tells that max_num_seqs is a parameter of the server"},
+	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/run=1.json", FormatServe, "the sweep was interrupted before it appended the parameters, and never came back to this file: its number is in its name"},
+	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/warmup.json", FormatServe, "the warm-up of a sweep is no measurement"},
+	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/run=2.failure.json", "", "the note of a failure"},
+	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/summary.json", FormatSweep, "the list of the folder's runs"},
+	{"sweep/SERVE--dtype=bfloat16-max-num-seqs=8-BENCH--random_output_len=4/run=0.json", FormatServe, "names with dashes; the output length that was asked for shows that two streams ended early; statistics of speculative decoding; a waiting that nobody measured"},
 	{"sweep/summary.json", FormatSweep, "two runs in a list, with the overrides of the sweep among their keys"},
 	{"offline/latency.json", FormatLatency, "every iteration is a request of which only the duration is known"},
 	{"offline/throughput.json", FormatThroughput, "sums only"},
+	{"offline/startup.json", FormatStartup, "how long an engine takes to start: no requests"},
+	{"offline/mm_processor.json", FormatProcessor, "how long images take to prepare: sums only"},
+	{"offline/serve.pytorch.json", "", "a result of bench serve, told again in the PyTorch benchmark format: read beside the result"},
 	{"offline/pytorch.json", "", "another tool's list of metrics, which lies in the same directories: not ours"},
 	{"hostile/bad_times.json", FormatServe, "values of the wrong kind everywhere: settings are left out, requests 1 to 5 fail, the run stands"},
 	{"hostile/lengths.json", FormatServe, "arrays of different lengths: which request is which cannot be told, so the run is lost, and the next is not"},
@@ -64,7 +83,7 @@ func TestGolden(t *testing.T) {
 			text := readFile(t, c.file)
 			var got strings.Builder
 			fmt.Fprintf(&got, "# %s\n", c.story)
-			for _, rec := range read(t, bytes.NewReader(text)) {
+			for _, rec := range readNamed(t, bytes.NewReader(text), c.file) {
 				got.WriteString(shorthand(rec))
 			}
 			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte(got.String()))
@@ -77,18 +96,17 @@ func TestGolden(t *testing.T) {
 
 // TestCasesAreComplete: no file lies in testdata that no case tells of.
 func TestCasesAreComplete(t *testing.T) {
-	files, err := filepath.Glob("testdata/*/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		known := false
-		for _, c := range cases {
-			known = known || filepath.Join("testdata", c.file) == file
+	err := fs.WalkDir(os.DirFS("testdata"), ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(file) == ".golden" || path.Ext(file) == ".csv" || strings.HasPrefix(file, "fuzz/") {
+			return err
 		}
-		if !known {
+		if !slices.ContainsFunc(cases, func(c testCase) bool { return c.file == file }) {
 			t.Errorf("%s is in no case", file)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -105,7 +123,12 @@ func readFile(t testing.TB, name string) []byte {
 // [schemas.Record] promises.
 func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
 	t.Helper()
-	rd := NewReader(r, "bench.json", opts...)
+	return readNamed(t, r, "bench.json", opts...)
+}
+
+func readNamed(t testing.TB, r io.Reader, name string, opts ...Option) []schemas.Record {
+	t.Helper()
+	rd := NewReader(r, name, opts...)
 	var records []schemas.Record
 	var o order
 	for rd.Scan() {
@@ -223,28 +246,6 @@ func TestArrival(t *testing.T) {
 	}
 }
 
-// TestTruncated: a file that was cut anywhere gives no run that was cut, and
-// says so once.
-func TestTruncated(t *testing.T) {
-	for _, name := range []string{"v0.15.0/ok.json", "v0.15.0/sorted_keys.json", "offline/latency.json"} {
-		text := bytes.TrimSpace(readFile(t, name))
-		for n := 1; n < len(text); n++ {
-			var fatal []*schemas.Reject
-			for _, rec := range read(t, bytes.NewReader(text[:n])) {
-				switch rec := rec.(type) {
-				case *schemas.Run, *schemas.Request:
-					t.Fatalf("%s cut at %d: %s", name, n, shorthand(rec))
-				case *schemas.Reject:
-					fatal = append(fatal, rec)
-				}
-			}
-			if len(fatal) != 1 || !fatal[0].Fatal || !strings.HasPrefix(fatal[0].Reason, "truncated: ") || fatal[0].At.Offset != int64(n) {
-				t.Fatalf("%s cut at %d: %v", name, n, fatal)
-			}
-		}
-	}
-}
-
 // TestReadError: a fault of the reader is an error, not a record, and the run
 // that it struck is not closed.
 func TestReadError(t *testing.T) {
@@ -339,6 +340,11 @@ func TestLimits(t *testing.T) {
 		if run, ok := records[1].(*schemas.Run); !ok || run.At.Run != 1 {
 			t.Errorf("after %s%s", test.want, shorthand(records[1]))
 		}
+	}
+	turn := `{"ttft_ms": 1, "latency_ms": 2, "start_time_ms": 3, "output_num_tokens": 4, "conversation_id": "c"}`
+	if turns := read(t, strings.NewReader("["+strings.Repeat(turn+",", 9)+turn+"]"), MaxRequests(3)); len(turns) != 5 ||
+		!strings.Contains(shorthand(turns[0]), "more than 3 requests") {
+		t.Errorf("%d records of turns, first %s", len(turns), shorthand(turns[0]))
 	}
 	message := strings.Repeat("x", 200)
 	records := read(t, strings.NewReader(`{"backend": "openai", "completed": 0, "output_lens": [0], "errors": ["`+message+`"]}`), MaxString(100))
@@ -514,33 +520,14 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkReader reads a detailed result of 10,000 requests and a million gaps.
-func BenchmarkReader(b *testing.B) {
-	text, err := io.ReadAll(newEndless(22 << 20))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(text)))
-	var gaps int
-	for b.Loop() {
-		r := NewReader(bytes.NewReader(text), "bench.json")
-		for r.Scan() {
-			switch rec := r.Record().(type) {
-			case *schemas.Gaps:
-				gaps += len(rec.Nanos)
-			case *schemas.Reject:
-				b.Fatal(rec)
-			}
-		}
-	}
-	b.ReportMetric(float64(gaps)/b.Elapsed().Seconds()/1e6, "Mgaps/s")
-}
-
 // FuzzReader: whatever comes, the reader ends, keeps its promises about the
 // order of records, and says the same however the bytes arrive.
 func FuzzReader(f *testing.F) {
 	for _, c := range cases {
-		f.Add(readFile(f, c.file))
+		text := readFile(f, c.file)
+		f.Add(text)
+		f.Add(text[:2*len(text)/3])
+		f.Add(append(text[:len(text)/2:len(text)/2], "\n"+string(text)...))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want := read(t, bytes.NewReader(text), Buffer(4096), MaxString(1000), MaxDepth(20), MaxRequests(100))
@@ -553,6 +540,7 @@ func FuzzReader(f *testing.F) {
 			t.Errorf("%d records from %d bytes", len(want), len(text))
 		}
 		Detect(text)
+		Explain(text)
 	})
 }
 

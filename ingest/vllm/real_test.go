@@ -1,6 +1,7 @@
 package vllm
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -128,6 +129,72 @@ func checkRealFile(t *testing.T, file string) {
 	if format, ok := Detect(head[:min(len(head), 64<<10)]); !ok {
 		t.Errorf("Detect = %q, %v", format, ok)
 	}
+}
+
+// TestRealSweep: a run of a sweep is the same in its own file and in the list of
+// its folder, and the folder's name gives away the parameters of the server.
+func TestRealSweep(t *testing.T) {
+	for _, seqs := range []string{"4", "8"} {
+		folder := "er0080/vllm_sweep_v0.25.1/SERVE--max_num_seqs=" + seqs + "-BENCH--max_concurrency=2-num_prompts=8/"
+		var listed []string
+		for _, rec := range readReal(t, folder+"summary.json", -1) {
+			listed = append(listed, rec.(*schemas.Run).ContentDigest)
+		}
+		for i, digest := range listed {
+			run := readReal(t, fmt.Sprintf("%srun=%d.json", folder, i), -1)[0].(*schemas.Run)
+			if run.ContentDigest != digest || run.Extra["run_number"] != fmt.Sprint(i) || run.EngineArgs["max_num_seqs"] != seqs || len(run.EngineArgs) != 1 {
+				t.Errorf("%s", shorthand(run))
+			}
+		}
+	}
+}
+
+// TestRealEarlyEnds: 256 tokens were asked for, two requests failed, and the
+// others stopped at 253 and 92, which the tool counts as completed.
+func TestRealEarlyEnds(t *testing.T) {
+	records := readReal(t, "alint77/dcp-port/c4-dcp4-399744-256-c4.json", -1)
+	run := records[len(records)-1].(*schemas.Run)
+	if !slices.ContainsFunc(run.Notes, func(note string) bool { return strings.Contains(note, "broke off") }) {
+		t.Errorf("notes %q", run.Notes)
+	}
+}
+
+// TestRealCut cuts real results at a few places.
+func TestRealCut(t *testing.T) {
+	saved := 0
+	for _, file := range realResults(t) {
+		text, err := os.ReadFile(filepath.Join(schematest.Shared(t, "real/vllm"), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.TrimSpace(text)
+		whole := requestsOf(readReal(t, file, -1))
+		for part := 1; part < 16 && text[0] == '{'; part++ {
+			n := len(text) * part / 16
+			records := readReal(t, file, n)
+			checkCut(t, records, n)
+			for i, rec := range wholeOf(requestsOf(records)) {
+				if err := sameRequest(rec, whole[i]); err != nil {
+					t.Errorf("%s cut at %d: %v\n%s%s", file, n, err, shorthand(rec), shorthand(whole[i]))
+				}
+				saved++
+			}
+		}
+	}
+	t.Logf("%d requests", saved)
+}
+
+// readReal returns the records of a real result, or of its first n bytes.
+func readReal(t *testing.T, file string, n int) []schemas.Record {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(schematest.Shared(t, "real/vllm"), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n >= 0 {
+		text = text[:n]
+	}
+	return readNamed(t, bytes.NewReader(text), file)
 }
 
 // distributions gathers the values of a run that the tool summarizes, in ms.

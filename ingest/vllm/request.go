@@ -3,6 +3,7 @@ package vllm
 import (
 	"time"
 
+	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -14,7 +15,7 @@ type verdict struct {
 
 // spoiltRequest reports whether the record of request i is malformed.
 func (u *run) spoiltRequest(i int) bool {
-	return u.inputLens.at(i) == bad || u.outputLens.at(i) == bad || u.ttfts.at(i) == bad ||
+	return u.lost(i) || u.inputLens.at(i) == bad || u.outputLens.at(i) == bad || u.ttfts.at(i) == bad ||
 		u.startTimes.at(i) == bad || u.latencies.at(i) == bad || u.gapSum(i) == bad
 }
 
@@ -72,7 +73,7 @@ func (u *run) judge(completed schemas.Opt[int64]) {
 func (u *run) judgeByOutput(i int, silentCompleted bool) verdict {
 	switch {
 	case u.spoiltRequest(i):
-		return verdict{schemas.StatusFailed, failure{class: classBadRecord}}
+		return u.malformed(i)
 	case u.silent(i) && (silentCompleted || u.outputLens.at(i) > 0):
 		return verdict{status: schemas.StatusSuspect}
 	case u.outputLens.at(i) > 0:
@@ -84,17 +85,25 @@ func (u *run) judgeByOutput(i int, silentCompleted bool) verdict {
 func (u *run) judgeByError(i int) verdict {
 	switch {
 	case u.spoiltRequest(i):
-		return verdict{schemas.StatusFailed, failure{class: classBadRecord}}
+		return u.malformed(i)
 	case u.failures.at(i) == failure{}:
 		return verdict{status: schemas.StatusOK}
 	}
 	return u.failed(i)
 }
 
+func (u *run) malformed(i int) verdict {
+	f := failure{class: classBadRecord}
+	if u.lost(i) {
+		f.line = "the file breaks off in its record"
+	}
+	return verdict{schemas.StatusFailed, f}
+}
+
 // failed: an empty message is that of an HTTP error without a reason phrase.
 func (u *run) failed(i int) verdict {
 	f := u.failures.at(i)
-	if f == (failure{}) && u.failures.seen {
+	if f == (failure{}) && i < len(u.failures.of) {
 		f.class = classHTTP
 	}
 	return verdict{schemas.StatusFailed, f}
@@ -102,14 +111,20 @@ func (u *run) failed(i int) verdict {
 
 // requestRecord makes the record of request i.
 func (u *run) requestRecord(i int) *schemas.Request {
+	if u.turns != nil {
+		return u.turnRecord(i)
+	}
 	v := u.verdicts(i)
 	rec := &schemas.Request{
 		At: u.pos, Index: i, Status: v.status,
 		ErrorClass: nonEmpty(v.failure.class), Error: nonEmpty(v.failure.line),
-		InputTokens: recorded(u.inputLens.at(i)),
 	}
 	rec.At.Request = i
 	rec.At.Offset = u.offsets[i]
+	if u.lost(i) {
+		return rec
+	}
+	rec.InputTokens = recorded(u.inputLens.at(i))
 	if start := u.startTimes.at(i); start >= 0 {
 		rec.Start = schemas.Some(start - u.origin)
 	}
@@ -164,7 +179,7 @@ func (u *run) addNotes() {
 		switch {
 		case v.status == schemas.StatusSuspect:
 			suspect++
-		case v.failure.class == classBadRecord:
+		case v.failure.class == classBadRecord && !u.lost(i):
 			spoilt++
 		}
 		if v.status != schemas.StatusOK || !u.gaps.seen {
@@ -199,9 +214,59 @@ func (u *run) addNotes() {
 	if !u.chat && chunked > 0 && echoes == chunked {
 		u.note("the first gap of every request equals its TTFT: a fault of the client of vLLM v0.5.1 to v0.5.4, which counts the TTFT twice in gaps and E2EL")
 	}
+	u.noteEarlyEnds()
 	if u.failures.dropped {
 		u.note("more than %d different error messages: of the further ones only the class is kept", maxFailures)
 	}
+}
+
+// noteEarlyEnds: a stream that ends behind its first chunk, because the server
+// died, looks like a completed request; only its length gives it away, where it
+// is known how long it should be.
+func (u *run) noteEarlyEnds() {
+	lengths := map[int64]int{} // completed requests by output length
+	var completed, longest int64
+	gone := 0 // requests that failed for want of a server
+	for i := range u.requests {
+		switch v := u.verdicts(i); {
+		case v.status == schemas.StatusOK:
+			completed++
+			lengths[u.outputLens.at(i)]++
+			longest = max(longest, u.outputLens.at(i))
+		case v.failure.class == classNoChunk || v.failure.class == classConnection:
+			gone++
+		}
+	}
+	if longest <= 0 {
+		return // a pooling run, or nothing completed
+	}
+	asked, known := u.askedOutput()
+	if most := int64(lengths[longest]); !known && most > completed/2 {
+		asked, known = longest, true
+	}
+	short := 0
+	for n, requests := range lengths {
+		if n < asked {
+			short += requests
+		}
+	}
+	switch {
+	case known && short > 0:
+		u.note("completed requests with fewer than the %d output tokens that were asked for, or that most have: %d. Unless they came to an end of their own, their streams broke off, which the tool counts as completed", asked, short)
+	case !known && gone > 0 && len(lengths) > 1:
+		u.note("requests that failed for want of a server: %d. Of the %d that completed, some may be streams that broke off with it, which the tool counts as completed", gone, completed)
+	}
+}
+
+// askedOutput returns the output length that every request asked for, where a
+// parameter of a sweep or metadata say so.
+func (u *run) askedOutput() (int64, bool) {
+	for _, key := range []string{"random_output_len", "random-output-len", "output_len", "output-len"} {
+		if n, ok := jsonscan.ParseInt(u.settings[key].text); ok && n > 0 {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // noteSwapped: benchmark_serving.py had total_token_throughput from v0.6.0 on,

@@ -2,6 +2,7 @@ package vllm
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/servestat/servestat/schemas"
@@ -20,6 +21,9 @@ type run struct {
 	unreported int // and that were not, there being too many
 	hash       *hasher
 	text       []byte // latest error message
+	sure       bool   // a comma or a bracket follows the latest entry: it has no more digits
+	last       string // key of the setting that was read just now
+	handedOut  int    // one more than the last request of which gaps were handed out
 
 	// What was found.
 	digests                                             map[string]digest // of every key's value
@@ -34,6 +38,8 @@ type run struct {
 
 	// What it comes to; see close.
 	requests int // how many records to hand out
+	cut      *cut
+	turns    []turn // of a multi-turn benchmark, and then there are no columns
 	verdicts func(i int) verdict
 	chat     bool
 	origin   int64 // the earliest start, ns of the client's clock; missing where there is none
@@ -86,16 +92,44 @@ func (u *run) hasAny(keys ...string) bool {
 // close decides which benchmark's result this is and makes the run's record.
 func (u *run) close(r *Reader) {
 	switch {
-	case u.has("avg_latency") && u.latencies.seen && !u.gaps.seen:
+	case u.has("benchmark", "metric", "model"):
+		r.spoil(u.pos.Offset, "a record of the PyTorch benchmark format, which repeats numbers of the result beside it: "+pytorchAdvice)
+	case u.isLatency():
 		u.closeLatency(r)
-	case u.has("elapsed_time", "num_requests", "total_num_tokens") && !u.hasRequests():
+	case u.isThroughput():
 		u.closeThroughput(r)
-	case u.isServe():
-		u.closeServe(r)
+	case u.isStartup():
+		u.closeStartup()
+	case u.isProcessor():
+		u.closeProcessor(r)
+	case !u.isServe():
+		r.spoil(u.pos.Offset, fmt.Sprintf("no result of a vLLM benchmark: its keys are %s", keysOf(u.digests)))
+	case u.isWarmup():
+		r.spoil(u.pos.Offset, "the warm-up of a sweep (run_number -1), which the sweep leaves out of its own summary")
 	default:
-		r.spoil(u.pos.Offset, fmt.Sprintf("no result of vllm bench serve, latency or throughput: its keys are %s", keysOf(u.digests)))
+		u.closeServe(r)
+	}
+	if !u.spoilt {
+		u.setSweep()
 	}
 }
+
+func (u *run) isLatency() bool {
+	return u.has("avg_latency") && u.latencies.seen && !u.gaps.seen
+}
+
+func (u *run) isThroughput() bool {
+	return u.has("elapsed_time", "num_requests", "total_num_tokens") && !u.hasRequests()
+}
+
+func (u *run) isStartup() bool {
+	return u.hasAny("avg_cold_startup_time", "avg_warm_startup_time") && !u.hasRequests()
+}
+
+func (u *run) isProcessor() bool { return u.has("mm_processor_stats") && !u.hasRequests() }
+
+// isWarmup: a sweep numbers its runs from 0, and gives its warm-up the number -1.
+func (u *run) isWarmup() bool { return string(u.settings[keyRunNumber].text) == "-1" }
 
 // isServe reports whether the object is a result of the serving benchmark, be
 // it an excerpt: it says what was benchmarked, and what came of it.
@@ -116,7 +150,7 @@ func (u *run) newRecord(producer, bench string) *schemas.Run {
 		switch {
 		case identityKeys[key]:
 		case isSummary(key):
-			rec.Reported[key] = string(v.text)
+			flatten(rec.Reported, key, v.text)
 		default:
 			rec.Extra[key] = string(v.text)
 		}
@@ -130,7 +164,7 @@ func (u *run) newRecord(producer, bench string) *schemas.Run {
 // closeLatency: every iteration of bench latency is a request of which only the
 // duration is known.
 func (u *run) closeLatency(r *Reader) {
-	if !u.aligned(r) {
+	if u.cut == nil && !u.aligned(r) {
 		return
 	}
 	u.record = u.newRecord("vllm bench latency", "latency")
@@ -144,6 +178,26 @@ func (u *run) closeLatency(r *Reader) {
 	u.count()
 }
 
+// closeStartup: bench startup measures how long the engine takes to start, and
+// sends no requests.
+func (u *run) closeStartup() {
+	u.record = u.newRecord("vllm bench startup", "startup")
+	u.record.Dialect = "startup"
+}
+
+// closeProcessor: bench mm-processor measures the preparation of images and
+// sounds, in sums only.
+func (u *run) closeProcessor(r *Reader) {
+	rec := u.newRecord("vllm bench mm-processor", "mm-processor")
+	u.record = rec
+	rec.Dialect = "mm-processor"
+	rec.Completed = setInt(u, r, "completed")
+	rec.Failed = setInt(u, r, "failed")
+	if rec.Completed.OK && rec.Failed.OK {
+		rec.Requests = schemas.Some(rec.Completed.V + rec.Failed.V)
+	}
+}
+
 // closeThroughput: bench throughput saves sums only, and fails as a whole.
 func (u *run) closeThroughput(r *Reader) {
 	rec := u.newRecord("vllm bench throughput", "throughput")
@@ -155,7 +209,7 @@ func (u *run) closeThroughput(r *Reader) {
 }
 
 func (u *run) closeServe(r *Reader) {
-	if !u.aligned(r) {
+	if u.cut == nil && !u.aligned(r) {
 		return
 	}
 	rec := u.newRecord("vllm bench serve", "serve")
@@ -177,6 +231,13 @@ func (u *run) closeServe(r *Reader) {
 	rec.Burstiness = setRate(u, r, "burstiness")
 	rec.MaxConcurrency = setInt(u, r, "max_concurrency")
 	rec.RampUp = setText(u, r, "ramp_up_strategy")
+	if string(u.settings["mode"].text) == `"multi_turn"` {
+		rec.MaxConcurrency = setInt(u, r, "multi_turn_concurrency")
+		u.note("a multi-turn benchmark: the requests of a conversation follow each other, and max_concurrency is of conversations")
+	}
+	if rate := rec.RequestRate; rate.OK && !math.IsInf(rate.V, 1) && rec.MaxConcurrency.OK {
+		u.note("request_rate and max_concurrency are both set: a request that found no free slot started its clock when it got one, and its waiting is in no number")
+	}
 	if label := setText(u, r, "label"); label.OK {
 		rec.Labels = map[string]string{"label": label.V}
 	}
@@ -189,7 +250,7 @@ func (u *run) closeServe(r *Reader) {
 	if u.setCounts(r); u.requests > 0 {
 		u.addNotes()
 	}
-	if rec.Completed == schemas.Some[int64](0) && (rec.Failed.V > 0 || !rec.Failed.OK && rec.NumPrompts.V > 0) {
+	if !u.cut.partial() && rec.Completed == schemas.Some[int64](0) && (rec.Failed.V > 0 || !rec.Failed.OK && rec.NumPrompts.V > 0) {
 		u.note("all requests failed: the tool's 0.0 statistics are not measurements")
 	}
 	u.noteSwapped()
@@ -272,6 +333,9 @@ func (u *run) setOrigin() {
 
 func (u *run) setWorkload() {
 	lens := u.inputLens.v
+	if u.cut.partial() {
+		return // what was asked is more than what is left
+	}
 	for _, v := range lens {
 		if v < 0 {
 			return
@@ -291,6 +355,9 @@ func (u *run) setCounts(r *Reader) {
 	output := setInt(u, r, "total_output_tokens")
 	rec := u.record
 	if u.hasRequests() {
+		if u.cut.partial() {
+			completed = schemas.Opt[int64]{}
+		}
 		u.judge(completed)
 		u.count()
 	} else {
@@ -301,6 +368,9 @@ func (u *run) setCounts(r *Reader) {
 		case completed.OK && completed == rec.NumPrompts:
 			rec.Requests = completed
 		}
+	}
+	if u.cut.partial() {
+		return
 	}
 	if !rec.InputTokens.OK {
 		rec.InputTokens = input

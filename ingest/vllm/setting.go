@@ -19,8 +19,8 @@ const (
 
 // A setting is a value that is kept as text.
 type setting struct {
-	text []byte
-	at   int64
+	text    []byte
+	at, end int64
 }
 
 // readSetting keeps the value of a key that is no array of requests.
@@ -37,7 +37,8 @@ func (r *Reader) readSetting(key string) {
 		return
 	}
 	u.kept += len(c.text)
-	u.settings[key] = setting{c.text, at}
+	u.settings[key] = setting{c.text, at, r.s.Offset()}
+	u.last = key
 }
 
 // The setters read a setting. One that is null is missing; one of another kind
@@ -53,7 +54,7 @@ func set[T any](u *run, r *Reader, key, want string, parse func([]byte) (T, bool
 		const enough = 40
 		found := strings.ToValidUTF8(string(v.text[:min(len(v.text), enough)]), "")
 		r.queue = append(r.queue, &schemas.Reject{At: r.pos(v.at), Reason: fmt.Sprintf("%s: found %s, expected %s", key, found, want)})
-		if !isSummary(key) {
+		if u.record != nil && !isSummary(key) {
 			u.keepExtra(key)
 		}
 		return schemas.Opt[T]{}

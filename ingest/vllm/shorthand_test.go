@@ -46,6 +46,8 @@ func requestShorthand(rec *schemas.Request) string {
 	add(&line, "in=%d", rec.InputTokens)
 	add(&line, "out=%d", rec.OutputTokens)
 	add(&line, "chunks=%d", rec.Chunks)
+	add(&line, "session=%s", rec.Session)
+	add(&line, "turn=%d", rec.Turn)
 	return line.String()
 }
 
@@ -54,6 +56,9 @@ func runShorthand(rec *schemas.Run) string {
 	add(&head, "backend=%s", rec.Backend)
 	if rec.Detailed {
 		head = append(head, "detailed")
+	}
+	if rec.Truncated {
+		head = append(head, "truncated")
 	}
 	when := words{"  when"}
 	if rec.EndedAt.OK {
@@ -78,7 +83,7 @@ func runShorthand(rec *schemas.Run) string {
 	add(&found, "output_tokens=%d", rec.OutputTokens)
 	add(&found, "workload=%.8s…", rec.WorkloadDigest)
 	text := head.String() + when.String() + asked.String() + found.String() +
-		pairs("label", rec.Labels) + pairs("reported", rec.Reported) + pairs("extra", rec.Extra)
+		pairs("label", rec.Labels) + pairs("engine", rec.EngineArgs) + pairs("reported", rec.Reported) + pairs("extra", rec.Extra)
 	for _, note := range rec.Notes {
 		text += "  note " + note + "\n"
 	}

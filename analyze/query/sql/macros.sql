@@ -15,7 +15,7 @@ CREATE MACRO goodput(ttft_ms := NULL, tpot_ms := NULL, e2el_ms := NULL) AS TABLE
         SELECT r.run_id, duration_ns, status = 'ok'
                AND (ttft_ms IS NULL OR ttft_ns <= ttft_ms * 1e6)
                AND (e2el_ms IS NULL OR e2el_ns <= e2el_ms * 1e6)
-               AND (tpot_ms IS NULL OR CASE WHEN r.output_tokens > 1 THEN (e2el_ns - ttft_ns) / (r.output_tokens - 1) ELSE 0 END <= tpot_ms * 1e6) IS TRUE AS good
+               AND (tpot_ms IS NULL OR CASE WHEN r.output_tokens > 1 THEN (e2el_ns - ttft_ns) / nullif(r.output_tokens - 1, 0) ELSE 0 END <= tpot_ms * 1e6) IS TRUE AS good
         FROM requests r JOIN runs USING (run_id) WHERE status <> 'warmup'
     )
     GROUP BY run_id;

@@ -18,7 +18,7 @@ SELECT run_id, any_value(from_ns) / 1e9 AS steady_from_s, any_value(warm_ns) / 1
        count_if(starts_inside) AS steady_requests,
        quantile_cont(ttft_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_ttft_p50_s,
        quantile_cont(e2el_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_e2el_p50_s,
-       avg(CAST(round(decoding * 1e3 / (output_tokens - 1)) AS BIGINT)) FILTER (starts_inside AND output_tokens > 1) / 1e12 AS steady_tpot_mean_s,
+       avg(CAST(round(decoding * 1e3 / nullif(output_tokens - 1, 0)) AS BIGINT)) FILTER (starts_inside AND output_tokens > 1) / 1e12 AS steady_tpot_mean_s,
        -- In micro-gaps, so that the sum is of integers and the same on every machine.
        1e6 * sum(inside) / nullif(sum(CASE WHEN decoding > 0 THEN CAST(round(1e6 * (chunks - 1) * (inside / decoding)) AS BIGINT) ELSE 0 END), 0) / 1e9 AS steady_itl_mean_s,
        sum(CAST(first_inside AS BIGINT) * 1000000 + CASE WHEN decoding > 0 THEN CAST(round(1e6 * (output_tokens - 1) * (inside / decoding)) AS BIGINT) ELSE 0 END)

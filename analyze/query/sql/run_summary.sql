@@ -15,7 +15,7 @@ WITH req AS (
            avg(e2el_ns) FILTER (status = 'ok') / 1e9 AS e2el_mean,
            quantile_cont(e2el_ns, 0.5) FILTER (status = 'ok') / 1e9 AS e2el_p50,
            quantile_cont(e2el_ns, 0.99) FILTER (status = 'ok') / 1e9 AS e2el_p99,
-           avg(CAST(round((e2el_ns - ttft_ns) * 1e3 / (output_tokens - 1)) AS BIGINT))
+           avg(CAST(round((e2el_ns - ttft_ns) * 1e3 / nullif(output_tokens - 1, 0)) AS BIGINT))
              FILTER (status = 'ok' AND output_tokens > 1) / 1e12 AS tpot_mean,
            sum(output_tokens) FILTER (status = 'ok') AS output_tokens,
            sum(input_tokens) FILTER (status = 'ok') AS input_tokens,

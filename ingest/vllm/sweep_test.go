@@ -1,0 +1,96 @@
+package vllm
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/servestat/servestat/schemas"
+)
+
+const sweepFolder = "sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/"
+
+func runOf(t *testing.T, name string) *schemas.Run {
+	t.Helper()
+	records := readNamed(t, bytes.NewReader(readFile(t, name)), name)
+	run, ok := records[len(records)-1].(*schemas.Run)
+	if !ok {
+		t.Fatalf("%s: %s", name, shorthand(records[len(records)-1]))
+	}
+	return run
+}
+
+// TestComplete: what the run of an interrupted sweep lacks, its neighbours know.
+func TestComplete(t *testing.T) {
+	for companion, want := range map[string]string{
+		sweepFolder + "summary.json": "map[max_num_seqs:4 run_number:1] engine map[max_num_seqs:4]",
+		"sweep/summary.csv":          `map[chat_template:"a \"b\", c" enforce_eager:true max_num_seqs:4.0 run_number:1] engine map[]`,
+		"sweep/summary.json":         "map[run_number:1] engine map[]", // of other runs
+	} {
+		run := runOf(t, sweepFolder+"run=1.json")
+		if err := Complete(run, companion, bytes.NewReader(readFile(t, companion))); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(run.Notes, noteInterrupted) == (len(run.Extra) > 1) {
+			t.Errorf("%s: notes %q", companion, run.Notes)
+		}
+		if got := fmt.Sprintf("%v engine %v", run.Extra, run.EngineArgs); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", companion, got, want)
+		}
+	}
+	if run := runOf(t, sweepFolder+"run=1.json"); !slices.Contains(run.Notes, noteInterrupted) {
+		t.Errorf("notes %q", run.Notes)
+	}
+	run := runOf(t, sweepFolder+"run=0.json")
+	before := shorthand(run)
+	if err := Complete(run, sweepFolder+"summary.json", bytes.NewReader(readFile(t, sweepFolder+"summary.json"))); err != nil || shorthand(run) != before {
+		t.Errorf("a complete run was changed to %s%v", shorthand(run), err)
+	}
+}
+
+// TestCompleteFromPyTorch: the arguments of the client are taken from the same
+// result in another format, if it is the same; what could be secret is not.
+func TestCompleteFromPyTorch(t *testing.T) {
+	text := readFile(t, "offline/serve.pytorch.json")
+	run := runOf(t, "v0.15.0/ok.json")
+	if err := Complete(run, "bench.pytorch.json", bytes.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	if run.Seed != schemas.Some[int64](7) || run.Dataset != schemas.Some("random") || run.Extra["random_input_len"] != "128" || len(run.Extra) != 1 || run.EngineArgs != nil {
+		t.Errorf("seed %v, dataset %v, extra %v, engine %v", run.Seed, run.Dataset, run.Extra, run.EngineArgs)
+	}
+	other := runOf(t, "v0.9.2/ramp_up.json")
+	if err := Complete(other, "bench.pytorch.json", bytes.NewReader(text)); err != nil || other.Seed.OK {
+		t.Errorf("taken from another run: seed %v, %v", other.Seed, err)
+	}
+	if err := Complete(other, "bench.pytorch.json", strings.NewReader(`[{"metric": 1}, {"metric": {"benchmark_values": [NaN]}}]`)); err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "[", "{}", `[{"metric": 1}`} {
+		if err := Complete(other, "bench.pytorch.json", strings.NewReader(text)); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+	if err := Complete(other, "summary.csv", strings.NewReader(",a\n0,\"")); err == nil {
+		t.Error("a table that is cut: no error")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for _, c := range cases {
+		why, ok := Explain(readFile(t, c.file))
+		if ok == (c.format != "" || c.file == "hostile/not_a_run.json") {
+			t.Errorf("%s: explained as %q, %v", c.file, why, ok)
+		}
+	}
+	if _, ok := Explain([]byte("PK\x03\x04…xl/workbook.xml")); !ok {
+		t.Error("a workbook is not explained")
+	}
+	for _, head := range []string{"", "[", "{", "nonsense", "[1]", `{"a"`} {
+		if why, ok := Explain([]byte(head)); ok {
+			t.Errorf("%s: explained as %q", head, why)
+		}
+	}
+}
