@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
 )
 
@@ -383,6 +384,41 @@ func TestTruncatedUploadIsReadAsFarAsItGoes(t *testing.T) {
 		rep := ingestPaths(t, l, Options{}, write(t, filepath.Join(dir, name), cut))[0]
 		if rep.Quarantined != "" || len(rep.Runs) != 1 || rep.Runs[0].Requests != 2 || len(rep.Rejects) == 0 {
 			t.Errorf("%s: %+v", name, rep.Receipt)
+		}
+	}
+}
+
+// The sum of a request's gaps is its E2EL less its TTFT, to the nanosecond.
+func TestGapsAddUp(t *testing.T) {
+	reads := 0
+	for _, p := range producers[:2] {
+		files, err := filepath.Glob(map[bool]string{true: "vllm/testdata/v0.*/*.json", false: "aiperf/testdata/v*/*.jsonl"}[reads == 0])
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files: %v", err)
+		}
+		for _, name := range files {
+			file, err := os.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sums, r := map[int]int64{}, p.open(file, name)
+			for r.Scan() {
+				switch rec := r.Record().(type) {
+				case *schemas.Gaps:
+					for _, ns := range rec.Nanos {
+						sums[rec.Request] += ns
+					}
+				case *schemas.Request:
+					exact := rec.E2ELMethod.V == "exact" && rec.Status == schemas.StatusOK && rec.TTFT.OK
+					if sum, ok := sums[rec.Index]; exact && ok && sum != rec.E2EL.V-rec.TTFT.V && rec.Chunks.V > 1 {
+						t.Errorf("%s: request %d: gaps add up to %d ns, E2EL - TTFT is %d", name, rec.Index, sum, rec.E2EL.V-rec.TTFT.V)
+					}
+				case *schemas.Run:
+					clear(sums)
+				}
+			}
+			file.Close()
+			reads++
 		}
 	}
 }

@@ -42,6 +42,12 @@
 //     around the whole run, ramp and tail included.
 //   - goodput = successful requests that met every service-level objective /
 //     duration.
+//   - in flight = sent and not yet at its last chunk. Steady window = the longest
+//     stretch with at least 0.9 of the most requests ever in flight (sglang#30918),
+//     less a cold start (MSER-5); dips shorter than a tenth of the mean E2EL, the
+//     client's turn-around, end no stretch. Numbers of a steady window leave ramp
+//     and drain out, which with two prompts a user are a fifth of the run.
+//   - stall = a gap above ten times the run's median gap.
 //   - max concurrency = the number of requests that the client was asked to
 //     keep in flight, at most. A setting.
 //   - concurrency = the number that was in flight, averaged over time: the sum

@@ -102,6 +102,51 @@ var Metrics = []Metric{
 		},
 	},
 	{
+		ID: "ttfat", Version: 1, Name: "time to first answer token", Unit: "s", Better: Lower, Per: "request",
+		Formula: "first chunk of the answer - s, where reasoning before it is told apart", Needs: "times of both kinds of chunks",
+		Cousins: []Cousin{
+			{"AIPerf", "time_to_first_output_token", true, ""},
+			{"vllm bench serve", "ttft", false, "to the first chunk of either kind"},
+		},
+	},
+	{
+		ID: "tpot_token_weighted", Version: 1, Name: "TPOT, token-weighted", Unit: "s", Better: Lower, Per: "run",
+		Formula: "sum of (E2EL - TTFT) / sum of (output tokens - 1), over requests of two or more", Needs: "ttfts, itls, output_lens",
+		Cousins: []Cousin{
+			{"GuideLLM", "inter_token_latency_ms (mean)", true, ""},
+			{"vllm bench serve", "mean_tpot_ms", false, "mean of requests: a short request weighs as much as a long one"},
+			{"SGLang bench_serving >= 0.5", "mean_itl_ms under speculation", false, "gaps divided by the tokens of their chunk"},
+		},
+	},
+	{
+		ID: "steady_output_throughput", Version: 1, Name: "output throughput, steady", Unit: "tokens/s", Better: Higher, Per: "run",
+		Formula: "output tokens inside the steady window / its length; a request that it cuts counts by the share of its decoding time inside",
+		Needs:   "start_times, ttfts, itls, output_lens",
+		Cousins: []Cousin{
+			{"SGLang bench_serving", "steady-state throughput", false, "whole requests inside the window (sglang#30918)"},
+			{"GuideLLM", "tokens_per_second", false, "over the measured phase, warm-up and cool-down taken off by share"},
+		},
+	},
+	{
+		ID: "peak_throughput", Version: 1, Name: "peak throughput", Unit: "tokens/s", Better: Higher, Per: "run",
+		Formula: "the most output tokens in any second that ends with a chunk: sliding, not binned", Needs: "start_times, ttfts, itls",
+		Cousins: []Cousin{{"vllm bench serve", "max_output_tokens_per_s", false, "1-second bins: may be below the mean (vllm#37666)"}},
+	},
+	{
+		ID: "goodput", Version: 1, Name: "goodput", Unit: "requests/s", Better: Higher, Per: "run",
+		Formula: "successful requests that met every objective / duration; the objectives are named with the number", Needs: "ttfts, itls, output_lens, duration",
+		Cousins: []Cousin{{"vllm bench serve", "request_goodput", true, "for the same objectives (--goodput)"}},
+	},
+	{
+		ID: "stall_share", Version: 1, Name: "stall share", Unit: "1", Better: Lower, Per: "run",
+		Formula: "gaps above 10 x the run's median gap / gaps", Needs: "itls",
+	},
+	{
+		ID: "e2el_from_schedule", Version: 1, Name: "E2EL from schedule", Unit: "s", Better: Lower, Per: "request",
+		Formula: "t(k) - when the client meant to send it", Needs: "a schedule",
+		Cousins: []Cousin{{"vllm bench serve", "e2el", false, "from when it was sent: waiting in the client is not in it (vllm#54101)"}},
+	},
+	{
 		ID: "failure_rate", Version: 1, Name: "failure rate", Unit: "1", Better: Lower, Per: "run",
 		Formula: "failed requests / requests", Needs: "failed, or output_lens",
 	},

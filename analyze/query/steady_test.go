@@ -200,3 +200,26 @@ func TestColdStartIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+// In which order a file lists its requests is nothing that a number may depend on.
+func TestOrderOfRequestsChangesNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	flights := closedLoop(rng, "a", 6, 60, 50, 30e6, 11e6, 2e6)
+	for i := range flights { // every request at its own pace
+		flights[i].e2el += rng.Int64N(5e7)
+	}
+	row := func() string {
+		var out string
+		if err := over(t, flights, "in_flight", "steady_windows", "run_steady").QueryRow("SELECT CAST(run_steady AS VARCHAR) FROM run_steady").Scan(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	want := row()
+	for range 5 {
+		rng.Shuffle(len(flights), func(i, j int) { flights[i], flights[j] = flights[j], flights[i] })
+		if got := row(); got != want {
+			t.Errorf("shuffled: %s\nwant      %s", got, want)
+		}
+	}
+}

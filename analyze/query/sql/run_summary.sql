@@ -17,6 +17,8 @@ WITH req AS (
            quantile_cont(e2el_ns, 0.99) FILTER (status = 'ok') / 1e9 AS e2el_p99,
            avg(CAST(round((e2el_ns - ttft_ns) * 1e3 / nullif(output_tokens - 1, 0)) AS BIGINT))
              FILTER (status = 'ok' AND output_tokens > 1) / 1e12 AS tpot_mean,
+           CAST(sum(e2el_ns - ttft_ns) FILTER (status = 'ok' AND output_tokens > 1) AS DOUBLE)
+             / sum(output_tokens - 1) FILTER (status = 'ok' AND output_tokens > 1 AND e2el_ns IS NOT NULL AND ttft_ns IS NOT NULL) / 1e9 AS tpot_token_weighted,
            sum(output_tokens) FILTER (status = 'ok') AS output_tokens,
            sum(input_tokens) FILTER (status = 'ok') AS input_tokens,
            -- A request whose end is not known is in flight for an unknown time: it adds nothing.
@@ -36,7 +38,7 @@ SELECT runs.run_id, source_name, model, hardware, path_label, runtime, runtime_v
        req.requests, req.completed, req.failed, req.suspect,
        ttft_mean AS ttft_mean_s, ttft_p50 AS ttft_p50_s, ttft_p99 AS ttft_p99_s,
        itl_mean AS itl_mean_s, itl_p50 AS itl_p50_s, itl_p99 AS itl_p99_s,
-       tpot_mean AS tpot_mean_s,
+       tpot_mean AS tpot_mean_s, tpot_token_weighted AS tpot_token_weighted_s,
        e2el_mean AS e2el_mean_s, e2el_p50 AS e2el_p50_s, e2el_p99 AS e2el_p99_s,
        duration_ns / 1e9 AS duration_s,
        req.completed / (duration_ns / 1e9) AS request_throughput,

@@ -39,7 +39,7 @@ WITH whole AS (
     SELECT run_id, batch, min(start_ns) AS start_ns, sum(tpot_ps) AS tpot_ps, count(*) AS n
     FROM (
         SELECT r.run_id, start_ns, CAST(round((e2el_ns - ttft_ns) * 1e3 / nullif(output_tokens - 1, 0)) AS BIGINT) AS tpot_ps,
-               (row_number() OVER (PARTITION BY r.run_id ORDER BY start_ns, request_idx) - 1) // 5 AS batch
+               (row_number() OVER (PARTITION BY r.run_id ORDER BY start_ns, e2el_ns, ttft_ns, request_idx) - 1) // 5 AS batch
         FROM requests r JOIN longest w ON r.run_id = w.run_id AND start_ns >= from_ns AND start_ns < to_ns
         WHERE status = 'ok' AND output_tokens > 1
     )
