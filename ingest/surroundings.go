@@ -32,7 +32,7 @@ type sidecar struct {
 // command's configuration, whose keys are the names of its flags.
 var configKeys = []string{
 	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict",
-	"margin", "min-effect", "allow", "where", "slo", "plot", "out", "week", "baseline", "file", "max-rows",
+	"margin", "min-effect", "allow", "where", "slo", "at", "plot", "out", "week", "baseline", "file", "max-rows",
 }
 
 // surroundings reads what lies around uploads, each file once.

@@ -56,7 +56,7 @@ type Fit struct {
 	SigmaRun, SigmaStart float64   // its two parts, if Clustered: within and between server starts
 	AICc                 float64   // comparable for the same points and the same noise; lower is better
 	Residuals            []float64 // observed less fitted, on the scale of the noise, in the order of the points
-	Simpler              []Rival   // the models that this one contains, next simpler first
+	Simpler              []Rival   // the models that this one contains or is compared with, next simpler first
 
 	// Condition is the condition number of the Jacobian with its columns scaled to
 	// length 1. Beyond 30 parameters begin to make up for each other (Belsley,

@@ -2,9 +2,9 @@ package curve
 
 import "math"
 
-// maxLeftOut bounds the work on thousands of levels: of more than these, every
-// so manyth is left out.
-const maxLeftOut = 32
+// foldsFor bounds the work on many levels and thousands of points: of more levels
+// than that, every so manyth is left out.
+func foldsFor(points int) int { return max(8, min(32, 40_000/max(1, points))) }
 
 // LeaveOut is how well a model predicts a level that it was not fitted to, as a
 // root mean square of log(observed/predicted) over the levels, whose runs are
@@ -35,7 +35,7 @@ func (d *data) leaveOut(predict func(rest *data) func(x float64) float64) LeaveO
 		indexes[k] = k
 	}
 	var inside, all meanSquare
-	for _, k := range thin(indexes, maxLeftOut) {
+	for _, k := range thin(indexes, foldsFor(len(d.x))) {
 		curve := predict(d.without(k))
 		var deviation float64
 		for _, i := range d.levels[k].points {

@@ -28,6 +28,27 @@ func (r *report) sweep(p *page, i int) {
 	}
 	loadPoints(p, s)
 	fits(p, s)
+	curveChanges(p, s)
+}
+
+// curveChanges lists what differs between the curves of consecutive versions.
+func curveChanges(p *page, s analyze.Sweep) {
+	t := table{"lllrl", []string{"curve", "quantity", "from, to", "change", ""}, nil}
+	for _, c := range s.Changes {
+		change := prose(c.Note)
+		if c.Ratio.HasInterval {
+			change = scale.ChangeWithInterval(number(c.Ratio))
+		}
+		verdict := "no change shown"
+		if c.Changed {
+			verdict = "**changed**"
+		}
+		t.add(prose(metricName(c.Metric)), prose(c.Quantity)+": "+prose(c.Meaning), version(c.Baseline)+", "+version(c.Candidate), change, verdict)
+	}
+	if len(t.rows) > 0 {
+		p.text("**What changed in the curves**; intervals hold together for all quantities of a curve")
+		p.table(t)
+	}
 }
 
 // seriesFacts are the sentences about one version: how it degrades, which

@@ -3,15 +3,18 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/report/escape"
 	"github.com/servestat/servestat/report/scale"
+	"github.com/servestat/servestat/schemas"
 )
 
 // footnotes numbers what qualifies the numbers above them, each text once.
@@ -160,11 +163,51 @@ func Curves(w io.Writer, sweeps []analyze.Sweep) error {
 				return err
 			}
 		}
+		changes(w, s.Changes)
+		tradeOffs(w, &s)
 		for _, warning := range s.Warnings {
 			fmt.Fprintf(w, "warning: %s\n", escape.Line(warning))
 		}
 	}
 	return nil
+}
+
+// changes says what differs between the curves of consecutive versions.
+func changes(w io.Writer, all []analyze.CurveChange) {
+	said := ""
+	for _, c := range all {
+		if pair := c.Baseline + " to " + c.Candidate; pair != said {
+			said = pair
+			fmt.Fprintf(w, "\nthe curves from %s:\n", escape.Line(pair))
+		}
+		verdict := "no change shown"
+		if c.Changed {
+			verdict = "changed"
+		}
+		change := c.Note
+		if c.Ratio.HasInterval {
+			change = scale.ChangeWithInterval(number(c.Ratio))
+		}
+		fmt.Fprintf(w, "  %s %s: %s: %s  (%s)\n", c.Metric, c.Quantity, verdict, escape.Line(change), c.Meaning)
+	}
+}
+
+// tradeOffs lists the load points that no other beats in both throughput and time
+// per token, where there is more than one curve to choose from.
+func tradeOffs(w io.Writer, s *analyze.Sweep) {
+	if len(s.Series) < 2 || len(s.Pareto) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nthroughput against time per token, best first by throughput; what another point beats beyond the intervals is left out:")
+	points := slices.Clone(s.Pareto)
+	slices.SortStableFunc(points, func(a, b analyze.TradeOff) int { return cmp.Compare(b.Output.Value, a.Output.Value) })
+	for _, p := range points {
+		if p.Standing == "dominated" {
+			continue
+		}
+		fmt.Fprintf(w, "  %s at %d: %s, TPOT %s: %s\n", escape.Line(p.Version), p.MaxConcurrency,
+			scale.For("tokens/s", number(p.Output)).FormatWithUnit(number(p.Output)), scale.For("s", number(p.TPOT)).FormatWithUnit(number(p.TPOT)), p.Standing)
+	}
 }
 
 func series(w io.Writer, g analyze.Group, s *analyze.Series) error {
@@ -185,6 +228,10 @@ func series(w io.Writer, g analyze.Group, s *analyze.Series) error {
 	}
 	for _, f := range s.Fits {
 		fit(w, &f, &notes)
+	}
+	for _, p := range s.Predictions {
+		u := scale.For(unitOf(p.Metric), number(p.Value))
+		fmt.Fprintf(w, "at concurrency %.4g: %s %s %s%s\n", p.Concurrency, p.Metric, u.FormatEnds(number(p.Value)), u.Symbol, notes.mark(p.Value.Notes...))
 	}
 	for _, o := range s.Objectives {
 		fmt.Fprintf(w, "%s\n", escape.Line(o.Sentence))
@@ -235,10 +282,10 @@ func loadPoints(w io.Writer, s *analyze.Series, notes *footnotes) error {
 
 func fit(w io.Writer, f *analyze.Fit, notes *footnotes) {
 	if f.Refused != "" {
-		fmt.Fprintf(w, "%s: no %s fit: %s\n", f.Metric, f.Model, escape.Line(f.Refused))
+		fmt.Fprintf(w, "%s: no fit: %s\n", f.Metric, escape.Line(f.Refused))
 		return
 	}
-	fmt.Fprintf(w, "%s: %s%s\n", f.Metric, f.Formula, notes.mark(f.Warnings...))
+	fmt.Fprintf(w, "%s: %s: %s%s\n", f.Metric, f.Model, f.Formula, notes.mark(f.Warnings...))
 	for _, p := range append(append([]analyze.Param(nil), f.Params...), f.Derived...) {
 		value := p.Text
 		if value == "" {
@@ -250,4 +297,14 @@ func fit(w io.Writer, f *analyze.Fit, notes *footnotes) {
 		}
 		fmt.Fprintf(w, "  %s = %s  (%s)%s\n", p.Name, value, p.Meaning, notes.mark(p.Value.Notes...))
 	}
+	for _, c := range f.Considered {
+		if !c.Chosen && c.Reason != "" {
+			fmt.Fprintf(w, "  not %s: %s\n", c.Model, escape.Line(c.Reason))
+		}
+	}
+}
+
+func unitOf(metric string) string {
+	m, _ := schemas.MetricByID(metric)
+	return m.Unit
 }
