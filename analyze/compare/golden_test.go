@@ -2,10 +2,12 @@ package compare
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/servestat/servestat/analyze/calibrate"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -325,4 +327,77 @@ func TestDetectableIsPowerInverted(t *testing.T) {
 			wantNear(t, "power", power(arms[0], arms[1], d, alpha, 2), 0.8, 1e-8)
 		}
 	}
+}
+
+// The largest deviation from any vector, for the ledger: the tests above say
+// which one it is.
+func TestCalibrateVectors(t *testing.T) {
+	var worst float64
+	vectors := 0
+	away := func(got, want float64) {
+		vectors++
+		worst = math.Max(worst, math.Abs(got-want)/math.Max(1, math.Abs(want)))
+	}
+	for _, c := range rCases(t) {
+		test, _ := MannWhitney(c.Y, c.X)
+		away(test.TwoSided, c.Brute.Two)
+		away(test.TwoSided, c.RankTwo)
+		away(test.Less, c.RankLess)
+		away(test.Greater, c.RankGreater)
+		shift, _ := HodgesLehmann(c.Y, c.X, 0.95)
+		away(shift.Value, c.HL)
+		if strings.HasSuffix(c.RMethod, "exact test") {
+			away(shift.CI.Low, c.RCI[0].(float64))
+			away(shift.CI.High, c.RCI[1].(float64))
+		}
+	}
+	var g struct {
+		PAdjust struct {
+			P    []float64 `json:"p"`
+			BH   []float64 `json:"BH"`
+			Holm []float64 `json:"holm"`
+		} `json:"padjust"`
+	}
+	schematest.Known(t, "r_golden.json", &g)
+	holm, bh := Holm(g.PAdjust.P), BenjaminiHochberg(g.PAdjust.P)
+	for i := range holm {
+		away(holm[i], g.PAdjust.Holm[i])
+		away(bh[i], g.PAdjust.BH[i])
+	}
+	calibrate.Bar(t, fmt.Sprintf("rank tests, intervals and adjustments, largest deviation from %d known answers", vectors), worst, calibrate.AtMost(1e-9))
+}
+
+// R's two one-sided tests of a ratio on logs: the bounds that "not regressed"
+// rests on with three runs are the ends of its 90 % interval.
+func TestOneSidedBoundsAreRsTOST(t *testing.T) {
+	var g struct {
+		TOST struct {
+			A, B   []float64
+			Margin float64   `json:"margin_ratio"`
+			Lower  float64   `json:"p_lower"`
+			Upper  float64   `json:"p_upper"`
+			Ratio  float64   `json:"ratio"`
+			CI90   []float64 `json:"ratio_ci90"`
+			CI95   []float64 `json:"ratio_ci95"`
+			DF     float64   `json:"df"`
+		} `json:"tost"`
+	}
+	schematest.Known(t, "r_golden.json", &g)
+	a, _ := logs("", g.TOST.A)
+	b, _ := logs("", g.TOST.B)
+	got, err := Welch(a, b, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := welchRatio(got)
+	wantNear(t, "ratio", r.Value, g.TOST.Ratio, 1e-9)
+	wantNear(t, "lower", r.Lower.Value, g.TOST.CI90[0], 1e-9)
+	wantNear(t, "upper", r.Upper.Value, g.TOST.CI90[1], 1e-9)
+	wantNear(t, "low", r.CI.Low, g.TOST.CI95[0], 1e-9)
+	wantNear(t, "high", r.CI.High, g.TOST.CI95[1], 1e-9)
+	wantNear(t, "df", got.DF, g.TOST.DF, 1e-9)
+	se := got.Value / got.T
+	margin := math.Log(g.TOST.Margin)
+	wantNear(t, "p of not below", studentTail((got.Value+margin)/se, got.DF), g.TOST.Lower, 1e-9)
+	wantNear(t, "p of not above", studentTail((margin-got.Value)/se, got.DF), g.TOST.Upper, 1e-9)
 }

@@ -67,13 +67,16 @@ func detectable(m, n int, alpha, want float64) float64 {
 }
 
 // noncentrality returns the ncp at which [noncentralTTail] of critical is want.
-// On the scale of normal quantiles the tail is almost a straight line in ncp, so
-// a few secant steps find it.
 func noncentrality(critical, df, want float64) float64 {
+	return solve(critical, want, func(ncp float64) float64 { return noncentralTTail(critical, df, ncp) })
+}
+
+// solve returns the ncp at which a power that is one half near critical is want.
+// On the scale of normal quantiles power is almost a straight line in ncp, so a
+// few secant steps find it.
+func solve(critical, want float64, power func(ncp float64) float64) float64 {
 	goal := distuv.UnitNormal.Quantile(want)
-	missed := func(ncp float64) float64 {
-		return distuv.UnitNormal.Quantile(noncentralTTail(critical, df, ncp)) - goal
-	}
+	missed := func(ncp float64) float64 { return distuv.UnitNormal.Quantile(power(ncp)) - goal }
 	before, ncp := critical, critical+goal
 	missedBefore := missed(before)
 	for range 20 {
@@ -92,9 +95,18 @@ func noncentrality(critical, df, want float64) float64 {
 const maxRuns = 100_000
 
 // runsFor returns the smallest number of runs an arm, from least to maxRuns,
-// that is enough. enough must stay true once it is. ok is false if none is.
+// that is enough. enough must stay true once it is. ok is false if none is. It
+// asks for larger and larger numbers first, as the answer is seldom far.
 func runsFor(least int, enough func(n int) bool) (n int, ok bool) {
-	n = least + sort.Search(maxRuns-least, func(i int) bool { return enough(least + i) })
+	low, step := least, 1
+	for !enough(low + step - 1) {
+		low += step
+		step *= 2
+		if low >= maxRuns {
+			return maxRuns, false
+		}
+	}
+	n = low + sort.Search(step-1, func(i int) bool { return enough(low + i) })
 	return n, n < maxRuns
 }
 

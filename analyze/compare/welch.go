@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -39,33 +40,56 @@ func Welch(baseline, candidate []float64, conf float64) (MeanTest, error) {
 	if min(m, n) < 2 {
 		return MeanTest{}, fmt.Errorf("compare: need >= 2 values an arm for a t test, have %d and %d", m, n)
 	}
-	b, err := sample.Summarize(baseline, conf)
+	for _, v := range slices.Concat(baseline, candidate) {
+		if math.IsInf(v, 0) {
+			return MeanTest{}, fmt.Errorf("compare: value %g has no place in a mean", v)
+		}
+	}
+	diff, se, df, err := welchT(baseline, candidate)
 	if err != nil {
 		return MeanTest{}, err
 	}
-	c, err := sample.Summarize(candidate, conf)
-	if err != nil {
-		return MeanTest{}, err
-	}
-
-	vb, vc := b.SD*b.SD/float64(m), c.SD*c.SD/float64(n)
-	se := math.Sqrt(vb + vc)
-	// R's criterion for "data are essentially constant".
-	if se <= 10*epsilon*math.Max(math.Abs(b.Mean), math.Abs(c.Mean)) {
-		return MeanTest{}, errConstant
-	}
-	df := (vb + vc) * (vb + vc) / (vb*vb/float64(m-1) + vc*vc/float64(n-1))
 	t := distuv.StudentsT{Sigma: 1, Nu: df}
-	diff := c.Mean - b.Mean
 	half, one := t.Quantile((1+conf)/2)*se, t.Quantile(conf)*se
 	return MeanTest{
 		NBaseline: m, NCandidate: n,
 		Value: diff, T: diff / se, DF: df,
-		TwoSided: 2 * t.CDF(-math.Abs(diff/se)),
+		TwoSided: 2 * studentTail(math.Abs(diff/se), df),
 		CI:       sample.Interval{Low: diff - half, High: diff + half, Level: conf},
 		Lower:    Bound{Value: diff - one, Level: conf},
 		Upper:    Bound{Value: diff + one, Level: conf},
 	}, nil
+}
+
+// welchT returns the difference of means, its standard error and the degrees of
+// freedom, for finite values, two an arm at least.
+func welchT(baseline, candidate []float64) (diff, se, df float64, err error) {
+	m, n := float64(len(baseline)), float64(len(candidate))
+	meanB, squaresB := meanAndSquares(baseline)
+	meanC, squaresC := meanAndSquares(candidate)
+	vb, vc := squaresB/(m-1)/m, squaresC/(n-1)/n
+	se = math.Sqrt(vb + vc)
+	// R's criterion for "data are essentially constant".
+	if se <= 10*epsilon*math.Max(math.Abs(meanB), math.Abs(meanC)) {
+		return 0, 0, 0, errConstant
+	}
+	df = (vb + vc) * (vb + vc) / (vb*vb/(m-1) + vc*vc/(n-1))
+	return meanC - meanB, se, df, nil
+}
+
+// meanAndSquares returns the mean and the sum of squares about it, in two passes
+// over differences from the first value, so that digits that all values have in
+// common cost none.
+func meanAndSquares(xs []float64) (mean, squares float64) {
+	var shift float64
+	for _, x := range xs {
+		shift += (x - xs[0]) / float64(len(xs))
+	}
+	for _, x := range xs {
+		d := (x - xs[0]) - shift
+		squares += d * d
+	}
+	return xs[0] + shift, squares
 }
 
 // epsilon is the spacing of float64 at 1.

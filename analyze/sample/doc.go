@@ -2,6 +2,9 @@
 // definition, the mean and the geometric mean with their intervals, and the
 // number of values that a quantile needs before an interval for it exists.
 //
+// It also reduces the requests of one run to the numbers that runs are compared
+// by, and says how much of their variation is between runs.
+//
 // It is mathematics over []float64 and knows nothing of runs, files or units.
 // Read it in this order.
 //
@@ -14,6 +17,10 @@
 //   - [Summarize] and [GeometricMean] reduce values that are independent of
 //     each other to an estimate with a t interval. Latency noise is
 //     multiplicative, so between runs the geometric mean is the natural one.
+//   - [SummarizeRun] and [TokenWeighted] make one run into one number for each
+//     statistic: a replicate.
+//   - [VarianceComponents] and [KaliberaJones] divide variance between runs and
+//     what is within them; [FindMixture] tells stalled runs from clean ones.
 //
 // # Independence
 //

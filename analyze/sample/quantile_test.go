@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/servestat/servestat/analyze/calibrate"
 	"github.com/servestat/servestat/analyze/sample"
 
 	"github.com/servestat/servestat/schemas/schematest"
@@ -180,4 +181,18 @@ func wantNear(t *testing.T, what string, got, want, tolerance float64) {
 	if math.Abs(got-want) > tolerance*max(1, math.Abs(want)) || math.IsNaN(got) {
 		t.Errorf("%s = %.15g, want %.15g", what, got, want)
 	}
+}
+
+func TestCalibrateQuantiles(t *testing.T) {
+	var g quantileGolden
+	schematest.Known(t, "r_golden.json", &g)
+	q := g.Quantiles
+	var worst float64
+	for i, p := range q.Probs {
+		worst = math.Max(worst, math.Abs(sample.Quantile(q.X, p)-q.Types[6][i]))
+	}
+	for i, p := range q.HDProbs {
+		worst = math.Max(worst, math.Abs(sample.HarrellDavis(q.X, p)-q.HD[i]))
+	}
+	calibrate.Bar(t, "quantiles of type 7 and Harrell-Davis, largest deviation from R", worst, calibrate.AtMost(1e-9))
 }
