@@ -71,13 +71,13 @@ func fillMeasured(in *audit.Run, s *query.RunSummary) {
 		in.OutputLen = float64(s.OutputTokens.V) / float64(s.Completed)
 	}
 	in.Concurrency, in.SteadyLoad, in.SteadyE2ELs = orNaN(s.Concurrency), orNaN(s.SteadyConcurrency), orNaN(s.SteadyE2ELs)
+	in.ColdStart, in.ColdSlowdown = orNaN(s.SteadyWarm)-orNaN(s.SteadyFrom), orNaN(s.SteadyColdSlowdown)
 	in.ITL, in.ITLMedian, in.ITLp99, in.E2EL = orNaN(s.ITLMean), orNaN(s.ITLp50), orNaN(s.ITLp99), orNaN(s.E2ELMean)
 }
 
 func fillChecks(in *audit.Run, c *query.RunChecks) {
 	in.OneToken, in.OutputLenCV, in.FirstTTFT, in.CachedShare = orNaN(c.OneToken), orNaN(c.OutputLenCV), orNaN(c.FirstTTFT), orNaN(c.CachedShare)
 	in.DispatchDelay, in.FromSchedule, in.Crowded, in.Idle = orNaN(c.DispatchDelay), orNaN(c.FromSchedule), orNaN(c.Crowded), orNaN(c.Idle)
-	in.ColdStart, in.ColdSlowdown = orNaN(c.ColdSeconds), orNaN(c.ColdSlowdown)
 }
 
 // fillReported takes the tool's own averages. A 0.0 latency means that there was
@@ -184,7 +184,7 @@ type runSeries struct {
 }
 
 func (d *Data) series() []runSeries {
-	placed := d.only(func(r *Run) bool { return r.measured() && r.closedLoop() })
+	placed := d.Only(func(r *Run) bool { return r.measured() && r.closedLoop() })
 	groups := byGroup(placed.Runs)
 	var out []runSeries
 	for _, g := range sortedGroups(groups) {

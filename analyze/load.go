@@ -59,8 +59,8 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	return d, nil
 }
 
-// only returns the runs that keep says to, sharing them with d.
-func (d *Data) only(keep func(*Run) bool) *Data {
+// Only returns the runs that keep says to, sharing them with d.
+func (d *Data) Only(keep func(*Run) bool) *Data {
 	out := &Data{Selection: d.Selection, db: d.db}
 	for _, r := range d.Runs {
 		if keep(r) {

@@ -128,7 +128,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 			continue
 		}
 		pick := func(version string) *Data {
-			return d.only(func(r *Run) bool { return r.group() == g && r.version() == version })
+			return d.Only(func(r *Run) bool { return r.group() == g && r.version() == version })
 		}
 		b, c := pick(baseline), pick(candidate)
 		for _, r := range append(slices.Clone(b.Runs), c.Runs...) {
@@ -136,7 +136,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 		}
 		res.Comparisons = append(res.Comparisons, Compare(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)...)
 	}
-	part := d.only(func(r *Run) bool { return shown[r] })
+	part := d.Only(func(r *Run) bool { return shown[r] })
 	part.Selection = selectRuns(part.Runs)
 	if err := res.describe(ctx, part); err != nil {
 		return nil, err

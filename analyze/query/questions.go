@@ -31,6 +31,7 @@ type RunSummary struct {
 	// Of the steady window; missing where the log has no start times.
 	SteadyFrom, SteadyWarm, SteadyTo Number // s since the run's origin; what is before Warm was a cold start
 	SteadyE2ELs                      Number // its length in mean latencies
+	SteadyColdSlowdown               Number // how much slower the cold start was
 	SteadyRequests                   Count  // that started in it
 	MostInFlight                     Count
 	SteadyTTFTp50, SteadyE2ELp50     Number
@@ -53,7 +54,7 @@ func (d *DB) RunSummaries(ctx context.Context, where string) ([]RunSummary, erro
 			"concurrency_from_starts": &s.ConcurrencyFromStarts,
 			"input_tokens":            &s.InputTokens, "output_tokens": &s.OutputTokens, "gaps": &s.Gaps,
 			"steady_from_s": &s.SteadyFrom, "steady_warm_s": &s.SteadyWarm, "steady_to_s": &s.SteadyTo, "steady_mean_e2els": &s.SteadyE2ELs,
-			"steady_requests": &s.SteadyRequests, "most_in_flight": &s.MostInFlight,
+			"steady_requests": &s.SteadyRequests, "steady_cold_slowdown": &s.SteadyColdSlowdown, "most_in_flight": &s.MostInFlight,
 			"steady_ttft_p50_s": &s.SteadyTTFTp50, "steady_e2el_p50_s": &s.SteadyE2ELp50, "steady_tpot_mean_s": &s.SteadyTPOTMean,
 			"steady_itl_mean_s": &s.SteadyITLMean, "steady_output_throughput": &s.SteadyOutput, "steady_concurrency": &s.SteadyConcurrency,
 		})
@@ -129,7 +130,6 @@ type RunChecks struct {
 	DispatchDelay, FromSchedule Number // s
 	Crowded, Stalled            Number // shares of the gaps below a tenth of, above ten times their median
 	Idle                        Number // share of the run
-	ColdSeconds, ColdSlowdown   Number
 }
 
 // RunChecks returns them for the detailed runs that satisfy where, by run id.
@@ -139,7 +139,7 @@ func (d *DB) RunChecks(ctx context.Context, where string) ([]RunChecks, error) {
 		err := scanNamed(rows, map[string]any{
 			"run_id": &c.RunID, "one_token": &c.OneToken, "output_len_cv": &c.OutputLenCV, "first_ttft": &c.FirstTTFT,
 			"cached_share": &c.CachedShare, "dispatch_delay_s": &c.DispatchDelay, "e2el_from_schedule_s": &c.FromSchedule,
-			"crowded": &c.Crowded, "stalled": &c.Stalled, "idle": &c.Idle, "cold_s": &c.ColdSeconds, "cold_slowdown": &c.ColdSlowdown,
+			"crowded": &c.Crowded, "stalled": &c.Stalled, "idle": &c.Idle,
 		})
 		return c, err
 	})

@@ -13,19 +13,21 @@ ok AS (
            avg(start_ns + e2el_ns - scheduled_ns) / 1e9 AS e2el_from_schedule_s
     FROM ok GROUP BY run_id
 ), gaps AS (
-    SELECT run_id, itl_p50_s, unnest(hist_bucket) AS bucket, unnest(hist_count) AS n
-    FROM cells JOIN chosen USING (run_id) JOIN run_summary USING (run_id) WHERE metric = 'itl'
+    SELECT run_id, bucket_ns(unnest(hist_bucket)) AS ns, unnest(hist_count) AS n, count
+    FROM cells JOIN chosen USING (run_id) WHERE metric = 'itl'
+), medians AS (
+    SELECT run_id, min(ns) AS median
+    FROM (SELECT run_id, ns, 2 * sum(n) OVER (PARTITION BY run_id ORDER BY ns) >= count AS half FROM gaps)
+    WHERE half GROUP BY run_id
 ), of_gaps AS (
-    SELECT run_id, CAST(coalesce(sum(n) FILTER (bucket_ns(bucket) < 1e8 * itl_p50_s), 0) AS DOUBLE) / sum(n) AS crowded,
-           CAST(coalesce(sum(n) FILTER (bucket_ns(bucket) > 1e10 * itl_p50_s), 0) AS DOUBLE) / sum(n) AS stalled
-    FROM gaps GROUP BY run_id
+    SELECT run_id, CAST(coalesce(sum(n) FILTER (ns < 0.1 * median), 0) AS DOUBLE) / sum(n) AS crowded,
+           CAST(coalesce(sum(n) FILTER (ns > 10 * median), 0) AS DOUBLE) / sum(n) AS stalled
+    FROM gaps JOIN medians USING (run_id) GROUP BY run_id
 ), of_flight AS (
     SELECT run_id, sum(to_ns - from_ns) FILTER (in_flight = 0) AS empty_ns, max(to_ns) - min(from_ns) AS span_ns
     FROM in_flight JOIN chosen USING (run_id) GROUP BY run_id
 )
 SELECT run_id, one_token, output_len_cv, first_ttft, cached_share, dispatch_delay_s, e2el_from_schedule_s, crowded, stalled,
-       least(1, greatest(0, (coalesce(empty_ns, 0) + greatest(0, duration_ns - span_ns)) / duration_ns)) AS idle,
-       (warm_ns - from_ns) / 1e9 AS cold_s, cold_slowdown
+       least(1, greatest(0, (coalesce(empty_ns, 0) + greatest(0, duration_ns - span_ns)) / duration_ns)) AS idle
 FROM chosen JOIN of_requests USING (run_id) LEFT JOIN of_gaps USING (run_id) LEFT JOIN of_flight USING (run_id)
-     LEFT JOIN steady_windows USING (run_id)
 ORDER BY run_id;

@@ -4,7 +4,7 @@
 -- to its last, that lies inside; a first token counts where it came.
 CREATE VIEW run_steady AS
 WITH cut AS (
-    SELECT r.run_id, w.warm_ns, w.to_ns, w.from_ns, w.mean_e2els, w.most_in_flight, start_ns, ttft_ns, e2el_ns, input_tokens, output_tokens,
+    SELECT r.run_id, w.warm_ns, w.to_ns, w.from_ns, w.mean_e2els, w.most_in_flight, w.cold_slowdown, start_ns, ttft_ns, e2el_ns, input_tokens, output_tokens,
            chunks, e2el_ns - ttft_ns AS decoding,
            greatest(0, least(start_ns + e2el_ns, w.to_ns) - greatest(start_ns + ttft_ns, w.warm_ns)) AS inside,
            start_ns >= w.warm_ns AND start_ns < w.to_ns AS starts_inside,
@@ -14,7 +14,7 @@ WITH cut AS (
     WHERE status = 'ok' AND ttft_ns IS NOT NULL AND e2el_ns IS NOT NULL
 )
 SELECT run_id, any_value(from_ns) / 1e9 AS steady_from_s, any_value(warm_ns) / 1e9 AS steady_warm_s, any_value(to_ns) / 1e9 AS steady_to_s,
-       any_value(mean_e2els) AS steady_mean_e2els, any_value(most_in_flight) AS most_in_flight,
+       any_value(mean_e2els) AS steady_mean_e2els, any_value(most_in_flight) AS most_in_flight, any_value(cold_slowdown) AS steady_cold_slowdown,
        count_if(starts_inside) AS steady_requests,
        quantile_cont(ttft_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_ttft_p50_s,
        quantile_cont(e2el_ns, 0.5) FILTER (starts_inside) / 1e9 AS steady_e2el_p50_s,
