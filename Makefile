@@ -16,14 +16,17 @@ help: ## list the targets
 build: ## leave bin/servestat
 	$(GO) build -trimpath -o bin/servestat ./cmd/servestat
 
-demo: build ## ingest the bundled logs and write demo/report/
-	@rm -rf demo/report demo/article
-	bin/servestat ingest --lake demo/lake $(DEMO)/logs
-	bin/servestat report weekly --lake demo/lake --out demo/report
+demo: build ## ingest the bundled logs of real vLLM servers and write demo/report/
+	@rm -rf demo/report demo/neighbour demo/article
+	bin/servestat ingest --lake demo/lake $(DEMO)/vllm/baseline
+	bin/servestat report weekly --lake demo/lake --week 2026-W47 --out demo/report
+	bin/servestat ingest --lake demo/neighbour-lake $(DEMO)/vllm/neighbour $(DEMO)/vllm/baseline/0.20.2
+	bin/servestat report compare --lake demo/neighbour-lake --out demo/neighbour group=baseline group=neighbour || test $$? = 1
 	bin/servestat ingest --lake demo/article-lake $(DEMO)/jetson-thor-article
 	bin/servestat report sweep --lake demo/article-lake --out demo/article
 	@echo
-	@echo "The regression report is in demo/report/README.md, the article's sweep in demo/article/README.md"
+	@echo "The weekly report on real vLLM logs is in demo/report/README.md, a regression that was made on"
+	@echo "purpose in demo/neighbour/README.md, the article's sweep (simulated) in demo/article/README.md"
 	@echo "Ask the lake yourself: bin/servestat sql --lake demo/lake \"select * from load_points\""
 
 test: ## run all tests

@@ -98,6 +98,7 @@ const (
 	meaning factorKind = iota // changes what the numbers mean
 	release                   // is the release under test, of which several names may change at once
 	setting                   // is one thing of the set-up: under test where it is the only one
+	label                     // is what somebody called the runs, and changes nothing by itself
 )
 
 // A factor is something about a run that can differ.
@@ -208,7 +209,29 @@ func fingerprint(base, cand []*Run) *Fingerprint {
 			fp.Differs = append(fp.Differs, FactorDiff{Key: f.key, Name: f.name, Baseline: b, Candidate: d, kind: f.kind})
 		}
 	}
+	for _, f := range labelFactors(slices.Concat(base, cand)) {
+		if b, d := valuesOf(base, f.value), valuesOf(cand, f.value); len(b) == 1 && len(d) == 1 && b[0] != d[0] {
+			fp.Differs = append(fp.Differs, FactorDiff{Key: f.key, Name: f.name, Baseline: b, Candidate: d, kind: f.kind})
+		}
+	}
 	return fp
+}
+
+// labelFactors are the free labels of runs.
+func labelFactors(runs []*Run) []factor {
+	names := map[string]bool{}
+	for _, r := range runs {
+		for k := range r.Labels {
+			if !strings.HasPrefix(k, "env.") {
+				names[k] = true
+			}
+		}
+	}
+	var out []factor
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, factor{"labels." + name, "label " + name, label, func(r *Run) (string, bool) { v, ok := r.Labels[name]; return v, ok }})
+	}
+	return out
 }
 
 // roles decides what each difference is, and returns those that forbid the
@@ -228,7 +251,7 @@ func (fp *Fingerprint) roles(allowed allowances) []FactorDiff {
 	for i := range fp.Differs {
 		d := &fp.Differs[i]
 		switch {
-		case d.kind == release, d.kind == setting && releases == 0 && settings <= 1 && !allowed.has(d.Key):
+		case d.kind == release, d.kind == label, d.kind == setting && releases == 0 && settings <= 1 && !allowed.has(d.Key):
 			d.Role = underTest
 			continue
 		case d.kind == setting:

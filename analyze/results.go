@@ -17,7 +17,23 @@ func Compared(ctx context.Context, baseline, candidate *Data, baseLabel, candLab
 		Kind: "compare", Title: fmt.Sprintf("%s against %s", candLabel, baseLabel),
 		Comparisons: Compare(baseline, candidate, baseLabel, candLabel, opts),
 	}
-	return res, res.describe(ctx, baseline, candidate)
+	if err := res.describe(ctx, baseline, candidate); err != nil {
+		return nil, err
+	}
+	nameBySide(res.Sweeps, baseLabel, candLabel)
+	return res, nil
+}
+
+// nameBySide names series by the side that they are of where both sides are of
+// one version, which would name neither.
+func nameBySide(sweeps []Sweep, baseLabel, candLabel string) {
+	for i := range sweeps {
+		s := sweeps[i].Series
+		if len(s) == 2 && s[0].Version == s[1].Version {
+			s[0].Version, s[1].Version = shortLabel(baseLabel), shortLabel(candLabel)
+		}
+		sweeps[i].Changes, sweeps[i].Pareto = curveChanges(s), pareto(s)
+	}
 }
 
 // Swept is the result of a sweep: the curves of every group and version in d.
@@ -52,10 +68,10 @@ func (res *Result) describe(ctx context.Context, parts ...*Data) error {
 			return err
 		}
 		agreements = append(agreements, a)
+		res.Findings = append(res.Findings, Findings(d)...) // each side by itself: runs of two sides are not alike
 	}
 	res.Totals = all.totals()
 	res.Unknown = all.unknowns()
-	res.Findings = Findings(all)
 	res.Runs = all.lines()
 	res.Sweeps = mergeSweeps(sweeps)
 	res.Agreement = mergeAgreements(agreements)

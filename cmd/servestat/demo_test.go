@@ -10,7 +10,7 @@ import (
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
-// The reports in testdata/demo/report and testdata/demo/article, which the README
+// The reports in testdata/demo/report, neighbour and article, which the README
 // shows, are what make demo writes over the bundled logs.
 func TestDemoReportsAreFresh(t *testing.T) {
 	here, err := os.Getwd()
@@ -18,14 +18,23 @@ func TestDemoReportsAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	demo := filepath.Join(here, "testdata", "demo")
-	for _, d := range []struct{ logs, kind, golden string }{
-		{"logs", "weekly", "report"},
-		{"jetson-thor-article", "sweep", "article"},
+	for _, d := range []struct {
+		logs, golden string
+		report       []string
+	}{
+		{"vllm/baseline", "report", []string{"weekly", "--week", "2026-W47"}},
+		{"vllm/neighbour,vllm/baseline/0.20.2", "neighbour", []string{"compare", "group=baseline", "group=neighbour"}},
+		{"jetson-thor-article", "article", []string{"sweep"}},
 	} {
 		t.Run(d.golden, func(t *testing.T) {
 			dir := t.TempDir()
-			servestat(t, "ingest", "--lake", filepath.Join(dir, "lake"), filepath.Join(demo, d.logs))
-			servestat(t, "report", d.kind, "--lake", filepath.Join(dir, "lake"), "--out", filepath.Join(dir, "out"))
+			ingest := []string{"ingest", "--lake", filepath.Join(dir, "lake")}
+			for _, part := range strings.Split(d.logs, ",") {
+				ingest = append(ingest, filepath.Join(demo, part))
+			}
+			servestat(t, ingest...)
+			report := append([]string{"report"}, d.report...)
+			answers(t, append(report, "--lake", filepath.Join(dir, "lake"), "--out", filepath.Join(dir, "out"))...)
 			checkFolder(t, filepath.Join(dir, "out"), filepath.Join(demo, d.golden))
 		})
 	}

@@ -344,7 +344,7 @@ def plot_runs(noise: Noise, path: Path) -> None:
             deviation = 100 * (values / np.median(values) - 1)
             axis.plot(60 * noise.hours[c], deviation, marker, color=colour, ms=5, mfc="none", label=f"c={c}")
         axis.set_title(f"{METRICS[metric][0]}: {noise.starts} starts, nothing changed", fontsize=10)
-        axis.set_xlabel("start of the server, minutes into the session")
+        axis.set_xlabel("start of the server, minutes into the run")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("difference from the level's median, %")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9)

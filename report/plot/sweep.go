@@ -36,7 +36,7 @@ var quantities = map[string]quantity{
 		func(p analyze.Point) float64 { return p.ITLp99 }, func(l analyze.Level) analyze.Estimate { return l.ITLp99 },
 	},
 	"ttft": {
-		"TTFT p50", "s", "",
+		"TTFT p50", "s", "ttft",
 		func(p analyze.Point) float64 { return p.TTFTp50 }, func(l analyze.Level) analyze.Estimate { return l.TTFTp50 },
 	},
 	"ttft_p99": {
