@@ -8,7 +8,7 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench golden clean
+.PHONY: help build demo test check race fuzz bench calibrate golden clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -53,6 +53,11 @@ fuzz: ## every fuzz target for FUZZTIME inputs
 
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES) | grep -v 'no test files'
+
+calibrate: ## simulate thousands of replicates and print every bar of the statistics with its figure
+	@echo "| bar | figure | required | |" && echo "|---|---|---|---|"
+	@$(GO) test -timeout 120m -count 1 -v -run Calibrate $$($(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "github.com/servestat/servestat/analyze/calibrate"}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/servestat/servestat/analyze/calibrate"}}{{$$p}} {{end}}{{end}}' $(PACKAGES)) -calibrate > .calibrate.log; \
+	status=$$?; sed -n 's/^bar: //p' .calibrate.log; exit $$status
 
 golden: ## rewrite golden files; then read the diff
 	$(GO) test $$($(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}' $(PACKAGES)) -update

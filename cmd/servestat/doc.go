@@ -19,9 +19,25 @@ with --save-result --save-detailed:
 	exit code 1
 
 One value a server start counts: tokens and requests of one start share its luck,
-so however many there are, they are one replicate. What differs between the
-sides besides the version is said; what must not differ (the workload, the
-request backend) is refused, with exit code 3.
+so however many there are, they are one replicate. Means and medians are of the
+steady window of each run: ramp, drain and a cold start are outside.
+
+What must not differ (the workload, the client) and a second factor besides the
+one under test (an engine argument besides the version) are refused, with exit
+code 3 and the reason; so is a level at which a truth check fails. What you accept
+all the same, you say with --allow, and the report says it too.
+
+# May the numbers be trusted?
+
+	$ servestat audit logs/0.20.0
+	30 runs, 30 with per-request times; 1 findings
+	…
+	T1 achieved concurrency  30  .     .     .
+	…
+
+Every truth check answers OK, WARN, FAIL (exit code 3), or not computable and for
+lack of what; every number that the tool reported stands beside the one that is
+recomputed from raw times.
 
 # Keep results in a lake
 
@@ -60,7 +76,8 @@ Every value keeps its source, and what stays unknown is NULL:
 # Ask anything
 
 The tables are runs, requests, tokens and cells; the views run_summary,
-load_points and token_times stand on them. "describe runs" lists columns; what
+load_points, token_times, in_flight, steady_windows and run_steady stand on them,
+and the macros goodput, peak_throughput, bucket_ns and week_of help. "describe runs" lists columns; what
 they mean is in schemas/FORMAT.md.
 
 	$ servestat sql --format csv "select runtime_version, max_concurrency, count(*) as requests from requests join runs using (run_id) where max_concurrency > 8 group by all order by all"

@@ -26,7 +26,11 @@ func Audit(w io.Writer, a *analyze.Audit) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "check\tOK\tWARN\tFAIL\tnot computable\tfor lack of")
 	for _, c := range a.Checks {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Check, tally(c.OK), tally(c.Warn), tally(c.Fail), tally(c.NotComputable), escape.Line(c.Missing))
+		row := []string{c.Check, tally(c.OK), tally(c.Warn), tally(c.Fail), tally(c.NotComputable)}
+		if c.Missing != "" {
+			row = append(row, escape.Line(c.Missing))
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -49,7 +53,11 @@ func agreements(w io.Writer, all []analyze.Agreement) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "number\tcompared\tequal\tlargest deviation\twhy")
 	for _, a := range all {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", escape.Line(a.Key), a.Compared, a.Equal, deviation(a), strings.TrimSpace(escape.Line(a.Why)))
+		row := []string{escape.Line(a.Key), fmt.Sprint(a.Compared), fmt.Sprint(a.Equal), deviation(a)}
+		if a.Why != "" {
+			row = append(row, escape.Line(a.Why))
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	return t.Flush()
 }
