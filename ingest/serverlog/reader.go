@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -117,6 +118,35 @@ func (r *Reader) pop() {
 		if r.open[o.procs] == o {
 			delete(r.open, o.procs)
 		}
+	}
+	cleanRecord(r.cur)
+}
+
+// cleanRecord makes every text of a record valid UTF-8: a log may break off in the
+// middle of a letter wherever it likes.
+func cleanRecord(record schemas.Record) {
+	switch rec := record.(type) {
+	case *schemas.LogEvent:
+		rec.Message = shorten(clean(rec.Message))
+		for _, text := range []*string{&rec.Process.V, &rec.Level.V, &rec.Source.V} {
+			*text = clean(*text)
+		}
+		cleanMap(rec.Facts)
+	case *schemas.Sample:
+		for _, text := range []*string{&rec.Name, &rec.Device.V, &rec.Unit.V} {
+			*text = clean(*text)
+		}
+		cleanMap(rec.Labels)
+	}
+}
+
+func cleanMap(texts map[string]string) {
+	for name, value := range texts {
+		if utf8.ValidString(name) && utf8.ValidString(value) {
+			continue
+		}
+		delete(texts, name)
+		texts[clean(name)] = shorten(clean(value))
 	}
 }
 
