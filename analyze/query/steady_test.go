@@ -121,6 +121,7 @@ func TestSteadyWindow(t *testing.T) {
 		{"ramp and drain are outside", three(0, 1, 2), 2, 10, 3},
 		{"a short dip is a turn-around", three(0, 0, 10.5, 10.5, 21, 21), 0, 31, 2 * 60.0 / 62},
 		{"a long dip ends the stretch, and the longest counts", three(0, 0, 10.5, 10.5, 25, 25), 0, 20.5, 2 * 20.0 / 20.5},
+		{"a warm-up is before the run", append(three(10, 10), flight{start: 0, ttft: s, e2el: 9 * s, tokens: 5, status: "warmup"}), 10, 20, 2},
 		{"a failed request that ended was in flight", append(three(0, 0), flight{start: 0, ttft: s, e2el: 10 * s, status: "failed"}), 0, 10, 2},
 	} {
 		db := over(t, c.flights, "in_flight", "steady_windows", "run_steady")

@@ -1,11 +1,11 @@
 -- How many requests were in flight, over time: one row per stretch between two
 -- events. A request counts from its start to its last chunk; one whose end is not
--- known counts nowhere.
+-- known counts nowhere, and one of the warm-up is before the run.
 CREATE VIEW in_flight AS
 WITH events AS (
-    SELECT run_id, start_ns AS at_ns, 1 AS step FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL
+    SELECT run_id, start_ns AS at_ns, 1 AS step FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL AND status <> 'warmup'
     UNION ALL
-    SELECT run_id, start_ns + e2el_ns, -1 FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL
+    SELECT run_id, start_ns + e2el_ns, -1 FROM requests WHERE start_ns IS NOT NULL AND e2el_ns IS NOT NULL AND status <> 'warmup'
 ), steps AS (
     SELECT run_id, at_ns, sum(step) AS step FROM events GROUP BY run_id, at_ns
 )

@@ -5,7 +5,7 @@
 CREATE VIEW run_summary AS
 WITH req AS (
     SELECT run_id,
-           count(*) AS requests,
+           count(*) FILTER (status <> 'warmup') AS requests,
            count(*) FILTER (status = 'ok') AS completed,
            count(*) FILTER (status = 'failed') AS failed,
            count(*) FILTER (status = 'suspect') AS suspect,
