@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
 )
 
@@ -181,6 +182,26 @@ func TestChunksOfSeveralTokensTakeITLOut(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(got.Warnings, "\n"), "ITL is left out") {
 		t.Errorf("not said: %v", got.Warnings)
+	}
+}
+
+// What a check found stands beside the numbers that it qualifies, and beside no
+// others.
+func TestChecksAreFootnotesOfTheirNumbers(t *testing.T) {
+	b, _ := arms(5, 1)
+	for _, r := range b.Runs {
+		r.Sum.Failed, r.Sum.Requests = 2, r.Sum.Requests+2
+		r.audit = auditRun(r)
+	}
+	for _, l := range newSeries("1", b.Runs).Levels {
+		if !slices.Contains(l.TTFTp50.Notes, "requests failed; latencies are of the others") || len(l.Output.Notes) > 0 {
+			t.Errorf("level %d: TTFT %q, output %q", l.MaxConcurrency, l.TTFTp50.Notes, l.Output.Notes)
+		}
+	}
+	for check := range qualifies {
+		if !slices.ContainsFunc(audit.Catalogue(), func(d audit.Definition) bool { return d.Check == check }) {
+			t.Errorf("no check is called %q", check)
+		}
 	}
 }
 

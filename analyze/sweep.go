@@ -205,13 +205,53 @@ func newLevel(a *arm, level int64) Level {
 	return l
 }
 
+// qualifies says which numbers of a level the finding of a check qualifies, and
+// in which words where the finding's own are of one run.
+var qualifies = map[string]struct {
+	of   func(*Level) []*Estimate
+	note string
+}{
+	audit.TokensPerChunk: {
+		func(l *Level) []*Estimate { return []*Estimate{&l.ITLMean, &l.ITLp99} },
+		"a chunk carries several tokens: a gap is no time between tokens, see TPOT",
+	},
+	"T5 counted tokens": {
+		func(l *Level) []*Estimate { return []*Estimate{&l.TPOTMean, &l.Output} },
+		"chunks and counted tokens do not agree, see the truth checks",
+	},
+	"failed requests": {
+		func(l *Level) []*Estimate {
+			return []*Estimate{&l.TTFTp50, &l.TTFTp99, &l.ITLMean, &l.ITLp99, &l.TPOTMean, &l.E2ELp50}
+		},
+		"requests failed; latencies are of the others",
+	},
+	"suspect requests": {
+		func(l *Level) []*Estimate { return []*Estimate{&l.TTFTp50, &l.TTFTp99, &l.E2ELp50} },
+		"some requests count as completed though no chunk came; they are left out",
+	},
+	"prefix cache": {
+		func(l *Level) []*Estimate { return []*Estimate{&l.TTFTp50, &l.TTFTp99} },
+		"prompt tokens came from the prefix cache",
+	},
+	"coordinated omission": {
+		func(l *Level) []*Estimate { return []*Estimate{&l.TTFTp50, &l.TTFTp99, &l.E2ELp50} },
+		"requests were sent late: counted from the schedule it is longer",
+	},
+	"truncated log": {
+		func(l *Level) []*Estimate { return []*Estimate{&l.Output, &l.TTFTp99, &l.ITLp99} },
+		"an upload was cut short: the slowest requests may be missing",
+	},
+}
+
 // addAuditNotes attaches what the truth checks found to the numbers it is about.
 func (l *Level) addAuditNotes(r *Run) {
-	for _, f := range r.audit {
-		if f.Check == audit.TokensPerChunk && f.Severity == audit.Warn {
-			note := "a chunk carries several tokens: a gap is no time between tokens, see TPOT"
-			l.ITLMean.addNote(note)
-			l.ITLp99.addNote(note)
+	for _, f := range audit.Fired(r.audit) {
+		q, ok := qualifies[f.Check]
+		if !ok {
+			continue
+		}
+		for _, e := range q.of(l) {
+			e.addNote(q.note)
 		}
 	}
 }
