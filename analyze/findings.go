@@ -23,7 +23,7 @@ func auditRun(r *Run) []audit.Finding {
 	in := audit.NewRun()
 	in.ClosedLoop, in.Truncated, in.Synthetic = r.closedLoop(), r.Truncated.V, r.GapKind.V == string(schemas.Synthetic)
 	in.Requests, in.Completed, in.Failed, in.Suspect = or(r.Requests, -1), or(r.Completed, -1), or(r.Failed, -1), or(r.Suspect, -1)
-	in.Prompts, in.ServerStartKnown = or(r.NumPrompts, -1), r.ServerStart.Valid
+	in.Prompts = or(r.NumPrompts, -1)
 	if r.MaxConcurrency.Valid {
 		in.MaxConcurrency = float64(r.MaxConcurrency.V)
 	}
@@ -63,7 +63,6 @@ func (r *Run) zeroStatistics() []string {
 }
 
 func fillMeasured(in *audit.Run, s *query.RunSummary) {
-	in.Measured = true
 	in.Requests, in.Completed, in.Failed, in.Suspect, in.Gaps = s.Requests, s.Completed, s.Failed, s.Suspect, or(s.Gaps, -1)
 	in.OutputThroughput, in.TTFT, in.TPOT = orNaN(s.OutputThroughput), orNaN(s.TTFTMean), orNaN(s.TPOTMean)
 	in.OutputLen = math.NaN()
@@ -76,7 +75,7 @@ func fillMeasured(in *audit.Run, s *query.RunSummary) {
 }
 
 func fillChecks(in *audit.Run, c *query.RunChecks) {
-	in.OneToken, in.OutputLenCV, in.FirstTTFT, in.CachedShare = orNaN(c.OneToken), orNaN(c.OutputLenCV), orNaN(c.FirstTTFT), orNaN(c.CachedShare)
+	in.OneToken, in.FirstTTFT, in.CachedShare = orNaN(c.OneToken), orNaN(c.FirstTTFT), orNaN(c.CachedShare)
 	in.DispatchDelay, in.FromSchedule, in.Crowded, in.Idle = orNaN(c.DispatchDelay), orNaN(c.FromSchedule), orNaN(c.Crowded), orNaN(c.Idle)
 }
 

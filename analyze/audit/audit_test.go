@@ -13,7 +13,7 @@ import (
 // follows from the latencies. Tests bend one number at a time.
 func run(c, n, ttft, tpot float64) audit.Run {
 	r := audit.NewRun()
-	r.MaxConcurrency, r.ClosedLoop, r.Concurrency, r.Measured = c, true, c, true
+	r.MaxConcurrency, r.ClosedLoop, r.Concurrency = c, true, c
 	r.OutputThroughput, r.TTFT, r.TPOT, r.OutputLen = c*n/(ttft+(n-1)*tpot), ttft, tpot, n
 	r.Requests, r.Completed, r.Failed, r.Suspect, r.Gaps = 200, 200, 0, 0, int64(200*(n-1))
 	return r

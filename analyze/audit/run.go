@@ -14,12 +14,10 @@ type Run struct {
 	Concurrency    float64 // achieved: measured from the requests, or by Little's law from averages
 	SteadyLoad     float64 // the same inside the steady window
 	SteadyE2ELs    float64 // length of that window in mean latencies
-	Measured       bool    // the values are recomputed from raw times
 
 	OutputThroughput float64 // X, tokens/s
 	TTFT, TPOT       float64 // means, s
 	OutputLen        float64 // N, mean output tokens of a completed request
-	OutputLenCV      float64 // its coefficient of variation over requests
 	OneToken         float64 // share of completed requests with a single output token
 	ITL, ITLMedian   float64 // mean and median chunk gap, s
 	ITLp99           float64
@@ -41,12 +39,11 @@ type Run struct {
 	ZeroStatistics                       []string // statistics of the tool that are 0.0 where nothing was measured
 
 	// From the server's side, where it was recorded.
-	ServerTokens     float64 // output tokens that the server counted during the run
-	ServerInFlight   float64 // mean requests running and waiting on the server
-	ServerTTFT       float64 // mean, s
-	BytesPerToken    float64 // weights and cache read for one decode step of one sequence
-	MemoryBandwidth  float64 // bytes/s
-	ServerStartKnown bool
+	ServerTokens    float64 // output tokens that the server counted during the run
+	ServerInFlight  float64 // mean requests running and waiting on the server
+	ServerTTFT      float64 // mean, s
+	BytesPerToken   float64 // weights and cache read for one decode step of one sequence
+	MemoryBandwidth float64 // bytes/s
 }
 
 // NewRun returns a Run of which nothing is known.
@@ -54,7 +51,7 @@ func NewRun() Run {
 	nan := math.NaN()
 	return Run{
 		MaxConcurrency: nan, Concurrency: nan, SteadyLoad: nan, SteadyE2ELs: nan, OutputThroughput: nan, TTFT: nan, TPOT: nan,
-		OutputLen: nan, OutputLenCV: nan, OneToken: nan, ITL: nan, ITLMedian: nan, ITLp99: nan, Crowded: nan, Idle: nan,
+		OutputLen: nan, OneToken: nan, ITL: nan, ITLMedian: nan, ITLp99: nan, Crowded: nan, Idle: nan,
 		FirstTTFT: nan, ColdStart: nan, ColdSlowdown: nan, CachedShare: nan, DispatchDelay: nan, FromSchedule: nan, E2EL: nan,
 		Requests: -1, Completed: -1, Failed: -1, Suspect: -1, Gaps: -1, Prompts: -1,
 		ServerTokens: nan, ServerInFlight: nan, ServerTTFT: nan, BytesPerToken: nan, MemoryBandwidth: nan,

@@ -124,7 +124,7 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 // RunChecks are what the truth checks look at besides a run's summary.
 type RunChecks struct {
 	RunID                       string
-	OneToken, OutputLenCV       Number // share of requests; 1
+	OneToken                    Number // share of requests
 	FirstTTFT                   Number // of the first request, over the median
 	CachedShare                 Number
 	DispatchDelay, FromSchedule Number // s
@@ -137,7 +137,7 @@ func (d *DB) RunChecks(ctx context.Context, where string) ([]RunChecks, error) {
 	return ask(ctx, d, "run_checks", condition(where), func(rows *sql.Rows) (RunChecks, error) {
 		var c RunChecks
 		err := scanNamed(rows, map[string]any{
-			"run_id": &c.RunID, "one_token": &c.OneToken, "output_len_cv": &c.OutputLenCV, "first_ttft": &c.FirstTTFT,
+			"run_id": &c.RunID, "one_token": &c.OneToken, "first_ttft": &c.FirstTTFT,
 			"cached_share": &c.CachedShare, "dispatch_delay_s": &c.DispatchDelay, "e2el_from_schedule_s": &c.FromSchedule,
 			"crowded": &c.Crowded, "stalled": &c.Stalled, "idle": &c.Idle,
 		})

@@ -6,7 +6,6 @@ ok AS (
 ), of_requests AS (
     SELECT run_id,
            avg(CAST(output_tokens = 1 AS INTEGER)) AS one_token,
-           stddev_pop(output_tokens) / nullif(avg(output_tokens), 0) AS output_len_cv,
            max(ttft_ns) FILTER (first) / nullif(quantile_cont(ttft_ns, 0.5), 0) AS first_ttft,
            sum(cached_tokens) / nullif(sum(input_tokens) FILTER (cached_tokens IS NOT NULL), 0) AS cached_share,
            avg(start_ns - scheduled_ns) / 1e9 AS dispatch_delay_s,
@@ -27,7 +26,7 @@ ok AS (
     SELECT run_id, sum(to_ns - from_ns) FILTER (in_flight = 0) AS empty_ns, max(to_ns) - min(from_ns) AS span_ns
     FROM in_flight JOIN chosen USING (run_id) GROUP BY run_id
 )
-SELECT run_id, one_token, output_len_cv, first_ttft, cached_share, dispatch_delay_s, e2el_from_schedule_s, crowded, stalled,
+SELECT run_id, one_token, first_ttft, cached_share, dispatch_delay_s, e2el_from_schedule_s, crowded, stalled,
        least(1, greatest(0, (coalesce(empty_ns, 0) + greatest(0, duration_ns - span_ns)) / duration_ns)) AS idle
 FROM chosen JOIN of_requests USING (run_id) LEFT JOIN of_gaps USING (run_id) LEFT JOIN of_flight USING (run_id)
 ORDER BY run_id;
