@@ -1,6 +1,9 @@
 package telemetry
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // splitCSV splits a line at its commas. Neither nvidia-smi nor those who save
 // counters quote fields, but a name of a process may come in quotes.
@@ -26,3 +29,6 @@ func splitCSV(line string) []string {
 		line = rest
 	}
 }
+
+// columnName is what a column is called whose name is blank or not known.
+func columnName(i int) string { return "column " + strconv.Itoa(i+1) }

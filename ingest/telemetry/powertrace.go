@@ -29,6 +29,11 @@ func (p *powertrace) line(r *Reader, text string) {
 			r.reject("%d columns are too many", len(p.columns))
 			p.columns = p.columns[:maxColumns]
 		}
+		for i, name := range p.columns {
+			if name == "" {
+				p.columns[i] = columnName(i)
+			}
+		}
 		return
 	}
 	fields := splitCSV(text)

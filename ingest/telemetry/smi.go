@@ -17,7 +17,7 @@ import (
 // With nounits the units are in the header alone. The time is local. N GPUs give N
 // rows at a time, in any order, which the columns index and uuid tell apart. The
 // header comes again where a file was appended to. With noheader nobody knows
-// what a column is: it is called "column 2".
+// what a column is: it is called "column 2", as one is whose name is blank.
 type smi struct {
 	columns []smiColumn
 	labels  map[string]map[string]string // shared by the samples of a device
@@ -77,8 +77,11 @@ func (s *smi) header(r *Reader, fields []string) {
 		fields = fields[:maxColumns]
 	}
 	s.columns, s.unnamed, s.labels = nil, false, map[string]map[string]string{}
-	for _, field := range fields {
+	for i, field := range fields {
 		name, unit, _ := strings.Cut(field, " [")
+		if name == "" {
+			name = columnName(i)
+		}
 		c := smiColumn{name: name, unit: strings.TrimSuffix(unit, "]"), kind: smiKinds[name]}
 		if c.unit == "" && strings.HasPrefix(name, "temperature.") {
 			c.unit = "C"
@@ -95,7 +98,7 @@ func (s *smi) guess(r *Reader, fields []string) {
 	}
 	s.labels = map[string]map[string]string{}
 	for i, field := range fields[:min(len(fields), maxColumns)] {
-		c := smiColumn{name: "column " + strconv.Itoa(i+1)}
+		c := smiColumn{name: columnName(i)}
 		switch {
 		case smiStamp.MatchString(field):
 			c.kind = columnTime
