@@ -326,6 +326,7 @@ var notices = []string{
 	"quick allreduce is disabled", "All Reduce is disabled", "lashinfer allreduce", "AllReduce fusion pass is disabled",
 	"Detected DP deployment", "Reducing Torch", "leaving Torch threads", "isabling prefix caching", "disabling both.",
 	"isabling chunked prefill", "Chunked prefill is not supported", "isabling cascade", "V0 Engine", "V0 LLM engine",
+	"prefix caching: disabling", "prefix caching to be disabled", "prefix caching not supported", "overriding cudagraph_mode", "Setting cudagraph_mode", "allreduce workspace unavailable", "Enforce eager set",
 	"No available shared memory broadcast block", "Skipping FlashInfer autotune", "No FlashInfer autotune cache", "Aborted request",
 	"Simulating MoE routing", "disabling stats logging", "will be disabled", "_ATTN backend to prevent", "forcing ", "Forcing ",
 }
