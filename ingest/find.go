@@ -24,6 +24,23 @@ type Upload struct {
 	Open func() (io.ReadCloser, error)
 }
 
+// Plain opens the upload, decompressed where it is compressed.
+func (up Upload) Plain() (io.ReadCloser, error) {
+	f, err := up.Open()
+	if err != nil {
+		return nil, err
+	}
+	r, err := decompress(f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, f}, nil
+}
+
 // Skipped is a file in a folder that is no upload.
 type Skipped struct {
 	Name string

@@ -32,6 +32,7 @@ type sidecar struct {
 // command's configuration, whose keys are the names of its flags.
 var configKeys = []string{
 	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict",
+	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
 	"margin", "min-effect", "allow", "where", "slo", "at", "plot", "out", "week", "baseline", "file", "max-rows",
 }
 

@@ -29,7 +29,6 @@ type Checker struct {
 	options Options
 	rules   *index
 	start   *start
-	starts  int
 	ended   map[string]int // how earlier starts ended
 }
 

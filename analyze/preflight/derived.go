@@ -79,7 +79,7 @@ func (c *Checker) derive(r *Report) []Finding {
 func (c *Checker) judgeSettings(all []Setting) []Finding {
 	var out []Finding
 	for _, set := range all {
-		if set.Standing != Differs {
+		if set.Standing != Differs || set.Achieved == rejected { // whose exception says more
 			continue
 		}
 		id := "setting_not_achieved"

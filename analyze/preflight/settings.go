@@ -7,6 +7,9 @@ import (
 
 const settingPrefixCaching = "prefix caching"
 
+// rejected is what became of a speculative method with which no server starts.
+const rejected = "rejected"
+
 // A comparison says where a setting is asked for, among the server's arguments,
 // and where the engine says what it made of it.
 type comparison struct {
@@ -160,7 +163,7 @@ func speculation(s *start) said {
 		return v
 	}
 	if s.cause == "spec_rejected" {
-		return said{"rejected", s.exception.line}
+		return said{rejected, s.exception.line}
 	}
 	return factOf("engine_config.speculative_config")(s)
 }

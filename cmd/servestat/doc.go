@@ -39,6 +39,25 @@ Every truth check answers OK, WARN, FAIL (exit code 3), or not computable and fo
 lack of what; every number that the tool reported stands beside the one that is
 recomputed from raw times.
 
+# Is the server fit to be measured?
+
+Before any number: did the server start, on which kernels, and with what of what
+was asked for?
+
+	$ servestat preflight startup-mtp/server.log
+	preflight failed: the server is not ready; 2 fail, 0 warn: startup-mtp/server.log
+	…
+	exit code 1
+
+The rules are vLLM's own words, of all its versions since 0.4, with what they mean
+and what to do. A warning that no rule knows is listed and not dropped. --config
+takes the checkpoint's config.json, --recipe what the model's recipe asks for,
+--concurrency how many requests the KV cache is to hold; --sarif and --json are for
+machines. servestat.yaml can set the severity of a rule, or turn it OFF:
+
+	preflight:
+	  moe_default_config: WARN
+
 # Keep results in a lake
 
 	$ servestat ingest logs

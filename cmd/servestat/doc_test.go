@@ -19,7 +19,7 @@ func TestManualIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chdirTo(t, map[string]string{"logs": "."})
+	chdirTo(t, map[string]string{"logs": ".", "startup-mtp": "../vllm/startup-mtp/0.20.2/start01"})
 	examples := readExamples(string(text))
 	if len(examples) < 6 {
 		t.Fatalf("found %d examples in the manual", len(examples))

@@ -1,0 +1,16 @@
+package analyze
+
+import "github.com/servestat/servestat/analyze/preflight"
+
+// A Preflight is what a server's log says of the server.
+type Preflight = preflight.Report
+
+// A PreflightFinding is something in a server's log that matters.
+type PreflightFinding = preflight.Finding
+
+// Severities of a finding.
+const (
+	PreflightFail = preflight.Fail
+	PreflightWarn = preflight.Warn
+	PreflightInfo = preflight.Info
+)
