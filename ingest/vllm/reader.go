@@ -308,7 +308,7 @@ func (r *Reader) spoil(offset int64, reason string) {
 func (r *Reader) finish() {
 	u := r.run
 	u.key = ""
-	if r.inList && (r.turns != nil || u.isTurn()) {
+	if r.inList && (r.turns != nil || u.isTurn() && !u.spoilt) { // a spoilt one was rejected as a run
 		r.addTurn(u)
 		return
 	}
