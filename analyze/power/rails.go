@@ -1,0 +1,81 @@
+package power
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Scope is what of a machine's power is added up.
+type Scope struct {
+	Name  string   // board input, compute domains, GPU
+	Rails []string // names of samples
+	// Counter is true where the samples count joules instead of watts.
+	Counter bool
+}
+
+// scopes are the sets of rails that may be added up, the best first. What a board
+// takes in comes last: it includes what has nothing to do with serving.
+var scopes = []Scope{
+	{Name: "GPU energy counter", Rails: []string{"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"}, Counter: true},
+	{Name: "GPU energy counter", Rails: []string{"TOTEC"}, Counter: true},
+	{Name: "GPU", Rails: []string{"power.draw.instant"}},
+	{Name: "GPU", Rails: []string{"power.draw"}},
+	{Name: "GPU", Rails: []string{"power.draw.average"}},
+	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE"}},
+	{Name: "GPU", Rails: []string{"POWER"}},
+	{Name: "GPU", Rails: []string{"pwr"}},
+	{Name: "compute domains", Rails: []string{"VDD_GPU", "VDD_CPU_SOC_MSS"}}, // Thor
+	{Name: "compute domains", Rails: []string{"VDD_GPU_SOC", "VDD_CPU_CV"}},  // Orin
+	{Name: "compute domains", Rails: []string{"GPU", "CPU", "SOC", "CV"}},    // Xavier
+	{Name: "compute domains", Rails: []string{"POM_5V_GPU", "POM_5V_CPU"}},   // Nano
+	{Name: "compute domains", Rails: []string{"VDD_SYS_GPU", "VDD_SYS_CPU"}}, // TX2
+	{Name: "board input", Rails: []string{"VIN"}},                            // Thor
+	{Name: "board input", Rails: []string{"VDD_IN"}},                         // Orin NX
+	{Name: "board input", Rails: []string{"POM_5V_IN"}},                      // Nano
+}
+
+// Choose returns the scope that the names of samples allow. prefer names one of
+// several, "" takes the best. Rails of one scope are never added to those of
+// another.
+func Choose(names []string, prefer string) (Scope, error) {
+	var others []string
+	for _, s := range scopes {
+		if !containsAll(names, s.Rails) {
+			continue
+		}
+		if prefer == "" || strings.EqualFold(prefer, s.Name) {
+			return s, nil
+		}
+		others = append(others, s.Name)
+	}
+	if len(others) > 0 {
+		return Scope{}, fmt.Errorf("no rails of %q: there are %s", prefer, strings.Join(slices.Compact(others), ", "))
+	}
+	return Scope{}, fmt.Errorf("no samples of power among %d kinds of samples", len(names))
+}
+
+func containsAll(names, rails []string) bool {
+	return !slices.ContainsFunc(rails, func(r string) bool { return !slices.Contains(names, r) })
+}
+
+// Add adds up rails, or GPUs, that are read at the same moments or nearly so: each
+// of the others is interpolated at the moments of the first, and a moment at which
+// one has no neighbours within widest is left out.
+func Add(rails [][]Sample, widest int64) []Sample {
+	if len(rails) == 0 {
+		return nil
+	}
+	var out []Sample
+	for _, s := range ordered(rails[0]) {
+		sum, ok := s.Value, true
+		for _, other := range rails[1:] {
+			v, near := interpolate(ordered(other), s.At, widest)
+			sum, ok = sum+v, ok && near
+		}
+		if ok {
+			out = append(out, Sample{s.At, sum})
+		}
+	}
+	return out
+}
