@@ -190,6 +190,7 @@ func (a *app) checkLog(path string, options preflight.Options) (*preflight.Repor
 	defer file.Close()
 	checker := preflight.New(options)
 	events, n := serverlog.NewReader(file, path), 0
+	events.EventsOnly()
 	for events.Scan() {
 		switch e := events.Record().(type) {
 		case *schemas.LogEvent:

@@ -139,20 +139,24 @@ func redact(text string) string {
 }
 
 // tellTale are the words, in small letters, of which a text with a secret has one.
-var tellTale = []string{
+var tellTale = newWordSet(true,
 	"secret", "passw", "passphrase", "credential", "api_key", "api-key", "apikey", "access_key", "access-key", "private_key", "private-key",
 	"authorization", "bearer ", "basic ", "hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "akia",
-}
+)
+
+// lessTelling are words of which a text with any other secret has one.
+var lessTelling = newWordSet(true, "token", "://")
 
 // suspicious reports whether a text may hold a secret. Most do not, and that is
 // found out far sooner than they are redacted.
 func suspicious(text string) bool {
-	text = strings.ToLower(text)
-	for _, word := range tellTale {
-		if strings.Contains(text, word) {
-			return true
-		}
+	if tellTale.in(text) {
+		return true
 	}
+	if !lessTelling.in(text) {
+		return false
+	}
+	text = strings.ToLower(text)
 	for rest := text; ; {
 		_, behind, ok := strings.Cut(rest, "token")
 		if !ok {

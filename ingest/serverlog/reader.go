@@ -37,6 +37,8 @@ type Reader struct {
 	done  bool
 	cut   int // long lines that were told of
 	err   error
+
+	eventsOnly bool
 }
 
 // An entry is a record that waits for its turn, or an event that may go on.
@@ -69,6 +71,9 @@ func NewReader(r io.Reader, name string) *Reader {
 func (r *Reader) Near(t time.Time) {
 	r.clock.near = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
 }
+
+// EventsOnly leaves out samples. It must be called before Scan.
+func (r *Reader) EventsOnly() { r.eventsOnly = true }
 
 // Scan reads the next record: a [*schemas.LogEvent], a [*schemas.Sample] or a
 // [*schemas.Reject]. It returns false at the end and where the log cannot be
@@ -266,6 +271,9 @@ func (r *Reader) periodic(p *periodic, l *line, at, row int64) {
 	if p.kind != kindIteration {
 		e.Message, e.Kind, e.Facts = shorten(string(l.message)), some(p.kind), p.facts()
 		r.push(e)
+	}
+	if r.eventsOnly {
+		return
 	}
 	if r.lines.open { // half a figure looks like a figure
 		r.push(&schemas.Reject{At: e.At, Reason: "the last line has no end: it may be cut short, and its figures are left out"})

@@ -306,6 +306,34 @@ func TestNear(t *testing.T) {
 	}
 }
 
+// TestEventsOnly: the events are the same without samples.
+func TestEventsOnly(t *testing.T) {
+	text, err := os.ReadFile("testdata/v0.25-kubernetes.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all, only []schemas.Record
+	for _, eventsOnly := range []bool{false, true} {
+		r := NewReader(bytes.NewReader(text), "server.log")
+		if eventsOnly {
+			r.EventsOnly()
+		}
+		for r.Scan() {
+			switch {
+			case eventsOnly:
+				only = append(only, r.Record())
+			default:
+				if _, ok := r.Record().(*schemas.Sample); !ok {
+					all = append(all, r.Record())
+				}
+			}
+		}
+	}
+	if len(all) == 0 || !reflect.DeepEqual(all, only) {
+		t.Errorf("%d events with samples, %d without", len(all), len(only))
+	}
+}
+
 func TestReaderError(t *testing.T) {
 	broken := errors.New("no such pod")
 	r := NewReader(io.MultiReader(strings.NewReader("ERROR 01-02 03:04:05 [a.py:1] x\nhalf a li"), iotest.ErrReader(broken)), "server.log")

@@ -20,6 +20,9 @@ type clock struct {
 	// quarters of an hour: one prints UTC, the other local time.
 	skew time.Duration
 	met  bool // skew is known
+	// The latest stamp and its time: lines come many a second.
+	stamp string
+	time  time.Time
 }
 
 // A front is the time that another program put in front of a line.
@@ -71,6 +74,9 @@ func (c *clock) resolve(stamp []byte, f front, hasFront bool) schemas.Opt[time.T
 	if c.near.IsZero() {
 		return schemas.Opt[time.Time]{}
 	}
+	if c.stamp == string(stamp) && c.time.Equal(c.near) {
+		return schemas.Some(c.time)
+	}
 	t, ok := nearest(string(stamp), c.near)
 	if !ok {
 		return schemas.Opt[time.Time]{}
@@ -78,7 +84,7 @@ func (c *clock) resolve(stamp []byte, f front, hasFront bool) schemas.Opt[time.T
 	if hasFront {
 		c.skew, c.met = t.Sub(f.time).Round(15*time.Minute), true
 	}
-	c.near = t
+	c.near, c.time, c.stamp = t, t, string(stamp)
 	return schemas.Some(t)
 }
 

@@ -2,6 +2,7 @@ package serverlog
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -28,6 +29,7 @@ const (
 type statement struct {
 	kind string
 	form *regexp.Regexp
+	word string // that is in every message of the form
 }
 
 // number is a number as vLLM prints it.
@@ -140,11 +142,28 @@ var statements = func() map[string][]statement {
 			}
 			first := firstWord(form)
 			rest := strings.ReplaceAll(strings.TrimPrefix(form, first), ">#)", ">"+number+")")
-			all[first] = append(all[first], statement{s.kind, regexp.MustCompile("^" + regexp.QuoteMeta(first) + rest)})
+			form := "^" + regexp.QuoteMeta(first) + rest
+			all[first] = append(all[first], statement{s.kind, regexp.MustCompile(form), longestLiteral(form)})
 		}
 	}
 	return all
 }()
+
+// longestLiteral returns the longest text that whatever matches a form holds. To
+// look for it first spares most of the matching: twenty forms begin with Using.
+func longestLiteral(form string) string {
+	re, err := syntax.Parse(form, syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	longest := ""
+	for _, sub := range re.Simplify().Sub {
+		if text := string(sub.Rune); sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0 && len(text) > len(longest) {
+			longest = text
+		}
+	}
+	return longest
+}
 
 // firstWord returns what stands in front of the first blank or dot of a message.
 // CUDAGraphMode.FULL is thus found by what does not vary.
@@ -160,6 +179,9 @@ func firstWord(message string) string {
 // state returns the kind of statement that a message is, and what it states.
 func state(message string) (kind string, facts map[string]string) {
 	for _, s := range statements[firstWord(message)] {
+		if !strings.Contains(message, s.word) {
+			continue
+		}
 		m := s.form.FindStringSubmatch(message)
 		if m == nil {
 			continue
@@ -173,6 +195,9 @@ func state(message string) (kind string, facts map[string]string) {
 		addShape(s.kind, facts)
 		addCommit(facts)
 		return s.kind, facts
+	}
+	if !strings.Contains(message, " during inference: ") {
+		return stateConfig(message)
 	}
 	if m := compiled.FindStringSubmatch(message); m != nil {
 		return "jit_during_inference", map[string]string{"backend": m[1], "event": m[2], "kernel": m[3]}
@@ -318,7 +343,7 @@ func addCause(text string, facts map[string]string) {
 
 // notices are words of INFO lines that qualify what a server measured, though
 // vLLM says them in passing. What they mean is for others to judge.
-var notices = []string{
+var notices = newWordSet(false,
 	"You are running Marlin kernel", "Marlin kernel can achieve better", "DeepGEMM is", "DeepGemm",
 	"falling back to", "Falling back to", "Transformers backend", "Transformers modeling backend",
 	"Cudagraph is disabled", "CUDA graph is not supported", "Forcing enforce", "cudagraph_mode", "Cudagraph mode", "Disabling CUDA Graphs", "disabling cudagraphs",
@@ -329,14 +354,7 @@ var notices = []string{
 	"prefix caching: disabling", "prefix caching to be disabled", "prefix caching not supported", "overriding cudagraph_mode", "Setting cudagraph_mode", "allreduce workspace unavailable", "Enforce eager set",
 	"No available shared memory broadcast block", "Skipping FlashInfer autotune", "No FlashInfer autotune cache", "Aborted request",
 	"Simulating MoE routing", "disabling stats logging", "will be disabled", "_ATTN backend to prevent", "forcing ", "Forcing ",
-}
+)
 
 // isNotice reports whether an INFO line is kept though it states no fact.
-func isNotice(message string) bool {
-	for _, words := range notices {
-		if strings.Contains(message, words) {
-			return true
-		}
-	}
-	return false
-}
+func isNotice(message string) bool { return notices.in(message) }
