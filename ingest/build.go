@@ -10,8 +10,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/servestat/servestat/ingest/columnar"
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/columnar"
 	"github.com/servestat/servestat/schemas/lake"
 )
 

@@ -1,5 +1,6 @@
-// Package columnar turns records into Arrow batches and Parquet files. It is the
-// only ingest package that knows Parquet.
+// Package columnar turns rows into Arrow batches and Parquet files. It is the only
+// package that writes Parquet; ingest writes what was measured with it, analysis
+// what follows.
 //
 // The same rows always give the same bytes: row order is the caller's, writer
 // options are fixed, and nothing in a file depends on the clock or the machine.
