@@ -93,6 +93,9 @@ func (r *Run) closedLoop() bool {
 // usable reports whether the run's times may enter curves and comparisons.
 func (r *Run) usable() bool { return r.measured() && r.spoiledBy(nil) == nil }
 
+// onCurve reports whether the run has a place on a curve.
+func (r *Run) onCurve() bool { return r.usable() && r.closedLoop() }
+
 // measured reports whether the run has latencies at all.
 func (r *Run) measured() bool {
 	return r.Sum != nil && r.Bench == "serve" && r.Sum.Completed > 0 && r.Sum.TTFTp50.Valid

@@ -21,7 +21,7 @@ func Sweeps(ctx context.Context, d *Data) ([]Sweep, error) {
 	if err != nil {
 		return nil, err
 	}
-	placed := d.Only(func(r *Run) bool { return r.usable() && r.closedLoop() })
+	placed := d.Only((*Run).onCurve)
 	groups := byGroup(placed.Runs)
 	var out []Sweep
 	for _, g := range sortedGroups(groups) {

@@ -87,7 +87,10 @@ func (t *Table[T]) Row(row *T) []any {
 }
 
 // Tables lists every stored table, in the order in which to read about them.
-func Tables() []TableInfo {
+func Tables() []TableInfo { return append(MeasuredTables(), ResultTables()...) }
+
+// MeasuredTables lists the tables that ingest writes.
+func MeasuredTables() []TableInfo {
 	return []TableInfo{
 		RunsTable.TableInfo, RequestsTable.TableInfo, TokensTable, CellsTable.TableInfo,
 		LogEventsTable.TableInfo, SamplesTable.TableInfo,

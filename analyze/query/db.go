@@ -27,6 +27,8 @@ var views = []string{"token_times", "in_flight", "steady_windows", "run_steady",
 type DB struct {
 	db  *sql.DB
 	tmp string // where DuckDB may spill
+
+	effective []*lake.Manifest
 }
 
 // Open returns a database over what readers of l see now. What is published
@@ -40,8 +42,8 @@ func Open(ctx context.Context, l *lake.Lake) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{tmp: tmp}
-	if err := d.open(ctx, l, lake.Effective(ms)); err != nil {
+	d := &DB{tmp: tmp, effective: lake.Effective(ms)}
+	if err := d.open(ctx, l, d.effective); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -54,10 +56,13 @@ func (d *DB) open(ctx context.Context, l *lake.Lake, ms []*lake.Manifest) error 
 		return err
 	}
 	d.db = sql.OpenDB(connector)
-	for _, t := range schemas.Tables() {
+	for _, t := range schemas.MeasuredTables() {
 		if _, err := d.db.ExecContext(ctx, tableView(l, t, ms)); err != nil {
 			return fmt.Errorf("view %s: %w", t.Name, err)
 		}
+	}
+	if err := d.openResults(ctx, l, ms); err != nil {
+		return err
 	}
 	for _, v := range append(views, "macros") {
 		if _, err := d.db.ExecContext(ctx, text(v)); err != nil {
@@ -69,7 +74,7 @@ func (d *DB) open(ctx context.Context, l *lake.Lake, ms []*lake.Manifest) error 
 
 // lockDown leaves nothing to a statement but the lake's own blocks.
 func (d *DB) lockDown(ctx context.Context, l *lake.Lake) error {
-	blocks, err := filepath.Abs(l.Path("blocks"))
+	root, err := filepath.Abs(l.Dir())
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,7 @@ func (d *DB) lockDown(ctx context.Context, l *lake.Lake) error {
 		"SET max_temp_directory_size = '20GB'",
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-		"SET allowed_directories = [" + quote(blocks+"/") + "]",
+		"SET allowed_directories = [" + quote(root+"/blocks/") + ", " + quote(root+"/results/") + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
 	} {
@@ -100,9 +105,7 @@ func (d *DB) Close() error {
 	return errors.Join(err, os.RemoveAll(d.tmp))
 }
 
-// tableView is the statement that makes a table's view over its blocks. Columns
-// are found by field id: those that older blocks lack read as NULL, and those
-// that newer ones have beyond ours are left out.
+// tableView is the statement that makes a table's view over its blocks.
 func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 	var paths []string
 	for _, m := range ms {
@@ -115,6 +118,13 @@ func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
 			}
 		}
 	}
+	return viewOver(t, paths)
+}
+
+// viewOver is the statement that makes a table's view over quoted paths. Columns
+// are found by field id: those that older blocks lack read as NULL, and those
+// that newer ones have beyond ours are left out.
+func viewOver(t schemas.TableInfo, paths []string) string {
 	var empty, names, byID []string
 	lists := false
 	for _, c := range t.Columns {

@@ -56,6 +56,9 @@ func TestEmptyLakeHasEveryTableWithEveryColumn(t *testing.T) {
 		if strings.Join(got, ", ") != strings.Join(want, ", ") {
 			t.Errorf("%s has %v\nwant %v", table.Name, got, want)
 		}
+		for _, c := range table.Columns { // none of which has to be quoted
+			texts(t, db, "SELECT "+c.Name+" FROM "+table.Name)
+		}
 	}
 	for _, view := range views {
 		if got := texts(t, db, "SELECT CAST(count(*) AS VARCHAR) FROM "+view); got[0] != "0" {

@@ -73,8 +73,11 @@ func (a *app) curve(ctx context.Context) error {
 		if err != nil {
 			return badSelection(err)
 		}
-		sweeps, err = analyze.Sweeps(ctx, data)
-		return err
+		if sweeps, err = analyze.Sweeps(ctx, data); err != nil {
+			return err
+		}
+		a.keepResults(ctx, db, a.config.GetString("where"))
+		return nil
 	})
 	if err != nil {
 		return err

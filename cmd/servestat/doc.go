@@ -114,6 +114,22 @@ One SELECT at a time; nothing outside the lake can be read, and nothing written.
 	simulated/affine-decoder, simulated, runtime version 0.19.0 (simulated): 30 runs on 5 server starts
 	…
 
+# Keep what was found
+
+	$ servestat analyze
+	analyze: 2 units, 1 reused
+	$ servestat sql --format csv "select runtime_version, curve, round(value, 1) as knee, round(lo, 1) as lo, round(hi, 1) as hi from curves where name = 'knee' order by all"
+	runtime_version,curve,knee,lo,hi
+	0.19.0,affine,8.2,8.1,8.3
+	0.20.0,affine,8.7,8.6,8.8
+
+What the truth checks say of every run is the table findings, what fitted curves
+say is curves: parameters, knee, onset, limit, peak, the band, what was measured
+at each level. The unit is a series, the runs of one model, hardware, path and
+runtime version. One whose runs have not changed is not analysed again: above,
+the curve had been asked for before. A result of other runs than there are now is
+not shown, and sql says so on stderr.
+
 # Reports
 
 	$ servestat report weekly --out report

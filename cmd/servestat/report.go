@@ -55,7 +55,7 @@ func (a *app) weeklyCommand() *cobra.Command {
 					return nil, usagef("", "%w", err)
 				}
 				return res, nil
-			})
+			}, a.keepResults)
 		},
 	}
 	cmd.Flags().String("week", "", "ISO week, e.g. 2026-W47 (default: the newest that has runs)")
@@ -127,8 +127,10 @@ func (a *app) runCommand() *cobra.Command {
 	return cmd
 }
 
-// reportFrom loads a selection from the lake, makes a result of it and writes it.
-func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error)) error {
+// reportFrom loads a selection from the lake, makes a result of it and writes it,
+// and then does what else there is to do.
+func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error),
+	then ...func(context.Context, *query.DB, string)) error {
 	opts, err := a.compareOptions()
 	if err != nil {
 		return err
@@ -142,7 +144,13 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 		if err != nil {
 			return err
 		}
-		return a.writeReport(res)
+		if err := a.writeReport(res); err != nil {
+			return err
+		}
+		for _, do := range then {
+			do(ctx, db, where)
+		}
+		return nil
 	})
 }
 

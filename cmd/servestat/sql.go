@@ -18,9 +18,9 @@ import (
 const sqlLong = `Run one read-only SQL statement (DuckDB's dialect) over the lake. QUERY is the
 statement; -f takes it from a file, - from stdin.
 
-Tables: runs, requests, tokens (one row a chunk gap), cells. Views: run_summary
-(our numbers, one row a run), load_points, token_times. "describe runs" lists
-the columns of a table.`
+Tables: runs, requests, tokens (one row a chunk gap), cells; what servestat
+analyze found: findings, curves. Views: run_summary (our numbers, one row a
+run), load_points, token_times. "describe runs" lists the columns of a table.`
 
 func (a *app) sqlCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -58,6 +58,9 @@ func (a *app) sql(ctx context.Context, args []string) error {
 		return usagef("-o result."+string(format), "%s is no text: it would garble the terminal", format)
 	}
 	return a.withLake(ctx, func(db *query.DB) error {
+		if err := a.warnOfOldResults(ctx, db, statement); err != nil {
+			return err
+		}
 		rows, err := db.Query(ctx, statement)
 		if err != nil {
 			return err

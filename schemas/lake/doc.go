@@ -9,6 +9,8 @@
 //	  blocks/v1/<table>/day=<YYYY-MM-DD>/<sha256>.parquet
 //	  manifests/v1/<run id>-<identity>.json         the commit of a run
 //	  receipts/v1/<upload sha256>-<context>.json    what became of an upload
+//	  results/v1/<table>/<sha256>.parquet           what analyses found
+//	  analyses/v1/<key>.json                        the commit of an analysis
 //	  tmp/<session>/                                private to a running process
 //
 // Everything but tmp is written once and never changed: to a private temporary
@@ -25,6 +27,13 @@
 // process left in tmp is removed when the next session begins. The lake is a set
 // that only grows, so the order in which uploads arrive, and how often, does not
 // matter.
+//
+// # Results
+//
+// What follows from runs is kept beside them and in the same way: blocks first,
+// then an [Analysis], whose name is a digest of all that it follows from. Results
+// can always be made again. Those whose runs are no longer the effective ones are
+// stale: readers pass over them.
 //
 // # The same run twice
 //

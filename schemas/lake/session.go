@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,11 @@ type Session struct {
 	lake *Lake
 	dir  string
 	lock *os.File
+}
+
+// ReadOnly reports whether err is of a lake that may be read and not written to.
+func ReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // Begin starts a session and removes what dead ones left behind. Sessions of

@@ -1,0 +1,243 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/columnar"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+// UpdateOptions say what to bring up to date.
+type UpdateOptions struct {
+	// Where is a SQL condition over runs: series with such a run are brought up to
+	// date, each of them whole. Empty: all.
+	Where string
+	// Progress is told how many of the series are done.
+	Progress func(done, of int)
+}
+
+// Updated says what [Update] did.
+type Updated struct {
+	Units    int `json:"units"`
+	Reused   int `json:"reused"`   // whose runs have not changed
+	Computed int `json:"computed"` // and published
+}
+
+// batchRuns bounds how many runs are in memory at a time, and is how much work an
+// interruption can cost.
+const batchRuns = 500
+
+// Update brings the tables findings and curves of the lake up to date with what db
+// shows of it. A unit of work is a series: the runs of one model, hardware, path
+// and runtime version. Its results are found by a digest of all they follow from,
+// so that a new run has its own series analysed and no other, and that two
+// processes that do the same at once end in the same bytes.
+//
+// Results are published series by series: what an interrupted Update had done, the
+// next one finds.
+func Update(ctx context.Context, l *lake.Lake, db *query.DB, opts UpdateOptions) (Updated, error) {
+	units, err := seriesUnits(ctx, db, opts.Where)
+	if err != nil {
+		return Updated{}, err
+	}
+	u := Updated{Units: len(units)}
+	var waiting []*seriesUnit
+	for _, s := range units {
+		done, err := l.Has(s.Name())
+		if err != nil {
+			return u, err
+		}
+		if done {
+			u.Reused++
+			continue
+		}
+		waiting = append(waiting, s)
+	}
+	if len(waiting) == 0 {
+		return u, nil
+	}
+	session, err := l.Begin()
+	if err != nil {
+		return u, err
+	}
+	defer session.Close()
+	p := publisher{session: session, db: db}
+	for _, batch := range batches(waiting) {
+		if err := p.load(ctx, batch); err != nil {
+			return u, err
+		}
+		for _, s := range batch {
+			if err := ctx.Err(); err != nil {
+				return u, err
+			}
+			if err := p.publish(s); err != nil {
+				return u, fmt.Errorf("results of %s: %w", s, err)
+			}
+			u.Computed++
+			if opts.Progress != nil {
+				opts.Progress(u.Reused+u.Computed, u.Units)
+			}
+		}
+	}
+	return u, nil
+}
+
+// A seriesUnit is a series as a unit of work.
+type seriesUnit struct {
+	lake.Analysis
+	id   schemas.SeriesID
+	runs []string
+}
+
+func (s *seriesUnit) String() string {
+	g := Group{Model: s.id.Model.V, Hardware: s.id.Hardware.V, Path: s.id.PathLabel.V}
+	return fmt.Sprintf("%s, %s", g, (&Run{RunIdentity: query.RunIdentity{RuntimeVersion: textOf(s.id.RuntimeVersion)}}).version())
+}
+
+// seriesUnits lists the series that hold a run that satisfies where.
+func seriesUnits(ctx context.Context, db *query.DB, where string) ([]*seriesUnit, error) {
+	wanted, err := db.RunSeries(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	all := wanted
+	if where != "" {
+		if all, err = db.RunSeries(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	manifests := map[string]string{}
+	for _, m := range db.Effective() {
+		manifests[m.RunID] = m.Name()
+	}
+	chosen := map[schemas.SeriesID]bool{}
+	for _, r := range wanted {
+		chosen[seriesOf(r)] = true
+	}
+	var units []*seriesUnit
+	at := map[schemas.SeriesID]*seriesUnit{}
+	for _, r := range all {
+		id := seriesOf(r)
+		if !chosen[id] {
+			continue
+		}
+		name, ok := manifests[r.RunID]
+		if !ok {
+			return nil, fmt.Errorf("run %s has no manifest", r.RunID)
+		}
+		s := at[id]
+		if s == nil {
+			s = newSeriesUnit(id)
+			at[id] = s
+			units = append(units, s)
+		}
+		s.runs = append(s.runs, r.RunID)
+		s.Inputs = append(s.Inputs, name)
+	}
+	return units, nil
+}
+
+func newSeriesUnit(id schemas.SeriesID) *seriesUnit {
+	kind := schemas.SeriesAnalysis
+	of := lake.Subject{}
+	for i, value := range []schemas.Opt[string]{id.Model, id.Hardware, id.PathLabel, id.RuntimeVersion} {
+		of[schemas.SeriesColumns[i]] = nil
+		if value.OK {
+			of[schemas.SeriesColumns[i]] = &value.V
+		}
+	}
+	return &seriesUnit{Analysis: lake.Analysis{Kind: kind.Name, Version: kind.Version, Of: []lake.Subject{of}}, id: id}
+}
+
+func seriesOf(r query.RunSeries) schemas.SeriesID {
+	opt := func(t query.Text) schemas.Opt[string] { return schemas.Opt[string]{V: t.V, OK: t.Valid} }
+	return schemas.SeriesID{Model: opt(r.Model), Hardware: opt(r.Hardware), PathLabel: opt(r.PathLabel), RuntimeVersion: opt(r.RuntimeVersion)}
+}
+
+func textOf(o schemas.Opt[string]) query.Text { return query.Text{V: o.V, Valid: o.OK} }
+
+// batches groups units so that each has about batchRuns runs.
+func batches(units []*seriesUnit) [][]*seriesUnit {
+	var out [][]*seriesUnit
+	runs := batchRuns
+	for _, u := range units {
+		if runs >= batchRuns {
+			out, runs = append(out, nil), 0
+		}
+		out[len(out)-1] = append(out[len(out)-1], u)
+		runs += len(u.runs)
+	}
+	return out
+}
+
+// A publisher analyses series and publishes what it finds.
+type publisher struct {
+	session *lake.Session
+	db      *query.DB
+	data    *Data // of the batch at hand
+}
+
+func (p *publisher) load(ctx context.Context, batch []*seriesUnit) error {
+	var runs []*Run
+	for _, u := range batch {
+		for _, id := range u.runs {
+			runs = append(runs, &Run{RunIdentity: query.RunIdentity{RunID: id}})
+		}
+	}
+	var err error
+	p.data, err = Load(ctx, p.db, selectRuns(runs))
+	return err
+}
+
+// publish analyses one series of the batch: blocks first, then what commits them.
+func (p *publisher) publish(u *seriesUnit) error {
+	of := map[string]bool{}
+	for _, id := range u.runs {
+		of[id] = true
+	}
+	mine := p.data.Only(func(r *Run) bool { return of[r.RunID] })
+	findings, curves := findingRows(u.id, mine), curveRows(u.id, mine)
+	key := u.Key()
+	for _, r := range findings {
+		r.Analysis = key
+	}
+	for _, r := range curves {
+		r.Analysis = key
+	}
+	if err := publishRows(p.session, &u.Analysis, schemas.FindingsTable, findings); err != nil {
+		return err
+	}
+	if err := publishRows(p.session, &u.Analysis, schemas.CurvesTable, curves); err != nil {
+		return err
+	}
+	_, err := p.session.CommitAnalysis(&u.Analysis)
+	return err
+}
+
+// publishRows publishes the rows that an analysis has for a table, if it has any.
+func publishRows[T any](s *lake.Session, a *lake.Analysis, t *schemas.Table[T], rows []*T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	blob, err := s.Create()
+	if err != nil {
+		return err
+	}
+	defer blob.Discard()
+	n, err := columnar.WriteTable(blob, t, iter.Seq[*T](slices.Values(rows)))
+	if err != nil {
+		return fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	sha := blob.SHA256()
+	b := lake.Block{Table: t.Name, Name: lake.ResultName(t.Name, sha), SHA256: sha, Bytes: blob.Size(), Rows: n}
+	if _, err := blob.Publish(b.Name); err != nil {
+		return err
+	}
+	a.Blocks = append(a.Blocks, b)
+	return nil
+}

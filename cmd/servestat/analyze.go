@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/servestat/servestat/analyze"
+	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+const analyzeLong = `Bring the results that the lake keeps up to date with its runs: findings (what
+every truth check answers) and curves (what fitted curves say), tables that
+servestat sql and anything that reads Parquet can ask.
+
+The unit of work is a series: the runs of one model, hardware, path and runtime
+version. Its results are found by a digest of the runs that they follow from, so
+that a series whose runs have not changed is not analysed again. It says how many
+there are and how many were reused.
+
+servestat curve and servestat report weekly keep their results in the same way,
+if the lake can be written to.`
+
+func (a *app) analyzeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "analyze [flags]",
+		Short: "bring kept results up to date: the tables findings and curves",
+		Long:  analyzeLong,
+		Example: `  servestat analyze
+  servestat analyze --where "runtime_version='0.20.0'"
+  servestat sql "select check_name, verdict, count(*) from findings group by all"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.analyze(cmd.Context()) },
+	}
+	cmd.Flags().String("where", "", "SQL condition over runs: only series with such a run")
+	cmd.Flags().String("format", "text", "text or json")
+	return cmd
+}
+
+func (a *app) analyze(ctx context.Context) error {
+	asJSON, err := a.jsonFormat()
+	if err != nil {
+		return err
+	}
+	var done analyze.Updated
+	err = a.withLake(ctx, func(db *query.DB) error {
+		where := a.config.GetString("where")
+		if where != "" {
+			if _, err := db.RunSeries(ctx, where); err != nil {
+				return badSelection(err)
+			}
+		}
+		done, err = a.update(ctx, db, where)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(a.stdout, "servestat.analyze/1", map[string]any{"units": done.Units, "reused": done.Reused, "computed": done.Computed})
+	}
+	_, err = fmt.Fprintf(a.stdout, "analyze: %s, %d reused\n", count(done.Units, "unit"), done.Reused)
+	return err
+}
+
+func (a *app) update(ctx context.Context, db *query.DB, where string) (analyze.Updated, error) {
+	l, err := a.openLake()
+	if err != nil {
+		return analyze.Updated{}, err
+	}
+	return analyze.Update(ctx, l, db, analyze.UpdateOptions{Where: where, Progress: func(done, of int) {
+		a.term.detailf("%d of %d series analysed", done, of)
+	}})
+}
+
+// keepResults publishes the results of a command that answers from the same runs.
+// The answer does not depend on it: where it cannot be done, the command goes on,
+// and says so unless the lake is simply not this user's to write to.
+func (a *app) keepResults(ctx context.Context, db *query.DB, where string) {
+	done, err := a.update(ctx, db, where)
+	switch {
+	case err == nil:
+		a.term.detailf("analyze: %s, %d reused", count(done.Units, "unit"), done.Reused)
+	case ctx.Err() != nil:
+	case lake.ReadOnly(err):
+		a.term.detailf("results are not kept: %v", err)
+	default:
+		a.term.warnf("results are not kept: %v", err)
+	}
+}
+
+// kept are the tables that servestat analyze fills, as words of a statement.
+var kept = regexp.MustCompile(`(?i)\b(` + strings.Join(schemas.SeriesAnalysis.Tables, "|") + `)\b`)
+
+// warnOfOldResults says so where a statement speaks of results of analyses and not
+// all of the lake is analysed.
+func (a *app) warnOfOldResults(ctx context.Context, db *query.DB, statement string) error {
+	if !kept.MatchString(statement) {
+		return nil
+	}
+	waiting, series, err := db.NotAnalysed(ctx, schemas.SeriesAnalysis)
+	if err != nil {
+		return err
+	}
+	if waiting > 0 {
+		a.term.warnf("%d of %d series are not analysed as they are now: servestat analyze brings them up to date", waiting, series)
+	}
+	return nil
+}
