@@ -240,6 +240,11 @@ func TestOpenLoopIsTheSimulators(t *testing.T) {
 // The shape of the fitted curve has to say more about a level that was not
 // measured than its neighbours do.
 func TestCalibrateLeaveOut(t *testing.T) {
+	type figure struct {
+		what    string
+		percent float64
+	}
+	var list []figure
 	var better, betterInside, all float64
 	seen := map[string]string{}
 	t.Logf("%-42s %-10s %15s %15s", "leave-one-level-out error, %", "model", "all levels", "inner levels")
@@ -258,6 +263,7 @@ func TestCalibrateLeaveOut(t *testing.T) {
 		spline := collect(s.points, Multiplicative).leaveOutSpline()
 		t.Logf("%-42s %-10s %7.2f %7.2f %7.2f %7.2f", s.name, c.Model,
 			100*c.LeaveOut.All, 100*spline.All, 100*c.LeaveOut.Inside, 100*spline.Inside)
+		list = append(list, figure{fmt.Sprintf("error at levels left out of %s, %%: %s (a spline's is %.2f)", s.name, c.Model, 100*spline.All), 100 * c.LeaveOut.All})
 		all++
 		if c.LeaveOut.All < spline.All {
 			better++
@@ -268,6 +274,9 @@ func TestCalibrateLeaveOut(t *testing.T) {
 	}
 	calibrate.Bar(t, "real sweeps whose levels left out the curve predicts better than a spline", better/all, calibrate.AtLeast(0.80))
 	calibrate.Figure("the same, without the lowest and the highest level", betterInside/all)
+	for _, line := range list {
+		calibrate.Figure(line.what, line.percent)
+	}
 }
 
 // fiveStarts is a sweep of 8 levels on five server starts.
@@ -308,14 +317,18 @@ func everything(t testing.TB, points []Point) {
 }
 
 // Time is that of the processor, so that it is this code's and not that of what
-// else the machine does; the least of 40 by the clock is what someone who waits
-// sees.
+// else the machine does; the least by the clock is what someone who waits sees.
 func TestCalibrateSpeed(t *testing.T) {
 	if !calibrate.Full() {
-		t.Skip("time is measured in the whole calibration only")
+		t.Skip("time is measured in the whole calibration and in the benchmarks")
 	}
+	timeSweeps(t, 40)
+}
+
+// timeSweeps prints the bars of how long a sweep takes.
+func timeSweeps(t testing.TB, sweeps int) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 8))
-	const sweeps = 40
 	least := math.Inf(1)
 	began := processorTime(t)
 	for range sweeps {
@@ -323,10 +336,28 @@ func TestCalibrateSpeed(t *testing.T) {
 		everything(t, fiveStarts(rng))
 		least = math.Min(least, time.Since(one).Seconds())
 	}
-	each := (processorTime(t) - began).Seconds() / sweeps
+	each := (processorTime(t) - began).Seconds() / float64(sweeps)
 	calibrate.Bar(t, "ms of a processor for a sweep of 8 levels x 5 runs, all models of three responses and bootstrap", 1000*each, calibrate.AtMost(200))
-	calibrate.Figure("ms by the clock for the same, least of 40", 1000*least)
+	calibrate.Figure(fmt.Sprintf("ms by the clock for the same, least of %d", sweeps), 1000*least)
 	calibrate.Bar(t, "s for 1,000 such sweeps on 2 processors", 1000*each/2, calibrate.AtMost(60))
+	calibrate.Bar(t, "s of a processor to choose a curve for 10,000 runs", chooseForMany(t).Seconds(), calibrate.AtMost(5))
+}
+
+// chooseForMany is how long it takes to choose among the models of latency for ten
+// thousand runs, with the second opinion and the bootstrap.
+func chooseForMany(t testing.TB) time.Duration {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(10, 5))
+	points := make([]Point, 10_000)
+	for i := range points {
+		x := math.Exp(rng.Float64() * math.Log(200))
+		points[i] = Point{X: x, Y: noisy(rng, 0.02, func(x float64) float64 { return itl(math.Min(x, 48)) })(x)}
+	}
+	began := processorTime(t)
+	if _, err := Choose(points, Latency, ChooseOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return processorTime(t) - began
 }
 
 // processorTime is what this process has used.
@@ -339,7 +370,9 @@ func processorTime(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
+// The bars are printed with the benchmark.
 func BenchmarkSweep(b *testing.B) {
+	timeSweeps(b, 10)
 	points := fiveStarts(rand.New(rand.NewPCG(5, 8)))
 	for b.Loop() {
 		everything(b, points)

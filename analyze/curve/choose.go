@@ -94,6 +94,9 @@ type Choice struct {
 // Below four levels there is no choice but to draw the points: a [LevelsError].
 // Below six only models of two parameters are considered.
 //
+// Of more than a thousand points, means of neighbours are fitted: a [Condensed]
+// warning.
+//
 // If the points come from three or more known server starts, all models are
 // fitted with the same variances within and between starts, those of the model
 // that fits best without them.
@@ -106,6 +109,7 @@ func Choose(points []Point, response Response, opts ChooseOptions) (*Choice, err
 	if err != nil {
 		return nil, err
 	}
+	d = d.condense(mostPoints)
 	models := opts.Models
 	if models == nil {
 		models = response.Models()

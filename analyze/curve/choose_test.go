@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -129,23 +130,103 @@ func TestOddData(t *testing.T) {
 	}
 }
 
+// Ten thousand runs, at concurrencies all over the range or at eight, on unknown
+// starts, on few and on thousands: the same answer as that of fitting all of them,
+// in bounded time.
 func TestTenThousandPointsAreChosenFor(t *testing.T) {
-	rng := rand.New(rand.NewPCG(10, 5))
-	points := make([]Point, 10_000)
-	for i := range points {
-		x := math.Exp(rng.Float64() * math.Log(200))
-		points[i] = Point{X: x, Y: noisy(rng, 0.02, func(x float64) float64 { return itl(math.Min(x, 48)) })(x)}
+	const n = 10_000
+	truth := func(x float64) float64 { return itl(math.Min(x, 48)) }
+	anywhere := func(rng *rand.Rand, _ int) float64 { return math.Exp(rng.Float64() * math.Log(200)) }
+	atLevels := func(_ *rand.Rand, i int) float64 { return levels[i%len(levels)] }
+	for _, c := range []struct {
+		name   string
+		at     func(*rand.Rand, int) float64
+		starts int
+	}{
+		{"anywhere", anywhere, 0}, {"at eight levels", atLevels, 0}, {"on 12 starts", anywhere, 12},
+		{"on 1,250 starts", atLevels, 1250}, {"each on its own start", anywhere, n},
+	} {
+		rng := rand.New(rand.NewPCG(10, 5))
+		slow := make([]float64, max(1, c.starts))
+		for i := range slow {
+			slow[i] = math.Exp(0.02 * rng.NormFloat64())
+		}
+		points := make([]Point, n)
+		for i := range points {
+			x := c.at(rng, i)
+			points[i] = Point{X: x, Y: noisy(rng, 0.02, truth)(x)}
+			if c.starts > 0 {
+				start := i * c.starts / n
+				points[i].Start, points[i].Y = strconv.Itoa(start), points[i].Y*slow[start]
+			}
+		}
+		began := processorTime(t)
+		got, err := Choose(points, Latency, ChooseOptions{})
+		took := processorTime(t) - began
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d levels, in %v of a processor: %s", c.name, got.Fit.Levels, took, got.formula())
+		if took > 5*time.Second {
+			t.Errorf("%s: took %v", c.name, took)
+		}
+		if got.Model != "plateau" && c.name != "at eight levels" && c.name != "on 1,250 starts" {
+			t.Errorf("%s: chose %s", c.name, got.Model)
+		}
+		wantNear(t, c.name+": predicts", predict(t, got.Fit, 30), truth(30), 0.03)
+		if len(got.Residuals) != n || got.Points != n || got.Starts != c.starts {
+			t.Errorf("%s: %d residuals of %d points on %d starts", c.name, len(got.Residuals), got.Points, got.Starts)
+		}
+		wantCode(t, got.Warnings, Condensed)
 	}
-	began := time.Now()
-	c, err := Choose(points, Latency, ChooseOptions{SkipLeaveOut: true})
+}
+
+// Means of neighbours give the estimates and the intervals that all runs give.
+func TestCondensedPointsSayTheSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 6))
+	var points []Point
+	for start := range 10 {
+		slow := math.Exp(0.01 * rng.NormFloat64())
+		for range 300 {
+			x := math.Exp(rng.Float64() * math.Log(128))
+			points = append(points, Point{X: x, Y: slow * noisy(rng, 0.02, itl)(x), Start: strconv.Itoa(start)})
+		}
+	}
+	for _, known := range []bool{true, false} {
+		if !known {
+			for i := range points {
+				points[i].Start = ""
+			}
+		}
+		all := fit(t, Affine, points, Options{})
+		means, err := Affine.fitTo(collect(points, Multiplicative).condense(mostPoints), Options{Confidence: 0.95})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, p := range all.Params {
+			q := means.Params[j]
+			wantNear(t, p.Name, q.Value, p.Value, 2e-3)
+			wantNear(t, "half width of "+p.Name, q.High-q.Low, p.High-p.Low, 0.1)
+		}
+		wantNear(t, "sigma", means.Sigma, all.Sigma, 0.05)
+		if all.Clustered != means.Clustered || all.Clustered != known {
+			t.Errorf("clustered %v and %v", all.Clustered, means.Clustered)
+		}
+		for i, r := range all.Residuals {
+			if math.Abs(r-means.Residuals[i]) > 1e-3 {
+				t.Fatalf("residual %d is %g, of all runs %g", i, means.Residuals[i], r)
+			}
+		}
+	}
+}
+
+func predict(t *testing.T, f *Fit, x float64) float64 {
+	t.Helper()
+	p, err := f.Predict(x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("10,000 points, %d levels, in %v: %s", c.Fit.Levels, time.Since(began), c.formula())
-	if c.Model != "plateau" {
-		t.Errorf("chose %s", c.Model)
-	}
-	wantNear(t, "slots", c.theta[2], 48, 0.02)
+	return p.Value
 }
 
 func TestChoiceIsDeterministic(t *testing.T) {

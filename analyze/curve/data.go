@@ -96,6 +96,8 @@ type data struct {
 	whitening []float64
 	ratio     float64 // of the variances that whitening is for: start / run
 
+	condensed *condensed // what these points are means of; nil: they are runs
+
 	found map[*Model]solution  // what was fitted already
 	warm  map[*Model][]float64 // where to start, if that is known: near the end
 }

@@ -246,6 +246,9 @@ func newFit(m *Model, d *data, best solution, opts Options) *Fit {
 	f.LackOfFit = f.lackOfFit()
 	f.Params = f.parameters()
 	f.Warnings = f.warnings()
+	if d.condensed != nil {
+		f.expand(d.condensed)
+	}
 	return f
 }
 

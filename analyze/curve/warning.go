@@ -18,6 +18,7 @@ const (
 	SecondOpinion  Code = "second-opinion"  // another model predicts levels left out better
 	Disagree       Code = "disagree"        // latency and throughput do not belong together
 	LackOfFit      Code = "lack-of-fit"     // levels lie off the curve by more than runs differ
+	Condensed      Code = "condensed"       // so many runs that their means were fitted
 	OutsideRange   Code = "outside-range"   // the answer is outside the tested range
 )
 
