@@ -273,6 +273,44 @@ func TestSLOAnswers(t *testing.T) {
 	}
 }
 
+// A plot marks each term of an objective where its own curve reaches the limit, and
+// says which of them binds.
+func TestObjectiveSaysHowFarEachTermIsKept(t *testing.T) {
+	var runs []*Run
+	for start := range 5 {
+		for _, level := range []int64{1, 2, 4, 8, 16, 32} {
+			runs = append(runs, run("1", fmt.Sprint(start), level, (0.010+0.0005*float64(level))*(1+0.003*float64((start*7+int(level))%5-2))))
+		}
+	}
+	series := newSeries("1", runs)
+	slo, err := ParseSLO("ttft_p50<22ms,itl_mean<20ms,e2el_p50<99s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := slo.answer(&series)
+	if len(o.Terms) != 3 || o.Fitted == nil || !o.Fitted.HasInterval {
+		t.Fatalf("%+v", o)
+	}
+	for i, want := range []struct {
+		metric       string
+		limit, value float64
+		binds        bool
+	}{{"ttft_p50", 0.022, 24, false}, {"itl_mean", 0.020, 20, true}, {"e2el_p50", 99, 32, false}} {
+		got := o.Terms[i]
+		if got.Metric != want.metric || got.Limit != want.limit || got.Binds != want.binds || math.Abs(got.Fitted.Value/want.value-1) > 0.02 {
+			t.Errorf("%+v %+v, want %+v", got, got.Fitted, want)
+		}
+	}
+	if o.Fitted.Value != o.Terms[1].Fitted.Value || !(o.Fitted.Lo < 20 && 20 < o.Fitted.Hi) {
+		t.Errorf("%+v", o.Fitted)
+	}
+	for _, f := range series.Fits {
+		if len(f.Residuals) != len(series.Points) {
+			t.Errorf("%s: %d residuals of %d runs", f.Metric, len(f.Residuals), len(series.Points))
+		}
+	}
+}
+
 // A number that could not be had is null in JSON, and the rest is there.
 func TestMissingNumbersAreNullInJSON(t *testing.T) {
 	for _, v := range []any{missing("why"), Point{ITLMean: math.NaN(), RunID: "r"}, MetricDiff{P: math.NaN(), Detectable: math.Inf(1), Name: "n"}} {

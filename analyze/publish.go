@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -45,46 +46,71 @@ func Update(ctx context.Context, l *lake.Lake, db *query.DB, opts UpdateOptions)
 	if err != nil {
 		return Updated{}, err
 	}
-	u := Updated{Units: len(units)}
-	var waiting []*seriesUnit
-	for _, s := range units {
-		done, err := l.Has(s.Name())
-		if err != nil {
-			return u, err
-		}
-		if done {
-			u.Reused++
-			continue
-		}
-		waiting = append(waiting, s)
-	}
-	if len(waiting) == 0 {
-		return u, nil
+	waiting, err := notDone(l, units)
+	u := Updated{Units: len(units), Reused: len(units) - len(waiting)}
+	if err != nil || len(waiting) == 0 {
+		return u, err
 	}
 	session, err := l.Begin()
 	if err != nil {
 		return u, err
 	}
 	defer session.Close()
-	p := publisher{session: session, db: db}
 	for _, batch := range batches(waiting) {
-		if err := p.load(ctx, batch); err != nil {
+		data, done, err := loadBatch(ctx, l, db, batch)
+		if err != nil {
 			return u, err
 		}
-		for _, s := range batch {
-			if err := ctx.Err(); err != nil {
-				return u, err
-			}
-			if err := p.publish(s); err != nil {
-				return u, fmt.Errorf("results of %s: %w", s, err)
-			}
+		err = publishBatch(ctx, session, data, batch, func() {
 			u.Computed++
 			if opts.Progress != nil {
 				opts.Progress(u.Reused+u.Computed, u.Units)
 			}
+		})
+		if err := errors.Join(err, done()); err != nil {
+			return u, err
 		}
 	}
 	return u, nil
+}
+
+// publishBatch analyses series by series what was loaded.
+func publishBatch(ctx context.Context, session *lake.Session, data *Data, batch []*seriesUnit, published func()) error {
+	for _, s := range batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := publishSeries(session, data, s); err != nil {
+			return fmt.Errorf("results of %s: %w", s, err)
+		}
+		published()
+	}
+	return nil
+}
+
+// Waiting counts the series that [Update] would analyse, and all there are.
+func Waiting(ctx context.Context, l *lake.Lake, db *query.DB) (waiting, of int, err error) {
+	units, err := seriesUnits(ctx, db, "")
+	if err != nil {
+		return 0, 0, err
+	}
+	left, err := notDone(l, units)
+	return len(left), len(units), err
+}
+
+// notDone are the units whose results are not in the lake.
+func notDone(l *lake.Lake, units []*seriesUnit) ([]*seriesUnit, error) {
+	var out []*seriesUnit
+	for _, s := range units {
+		done, err := l.Has(s.Name())
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			out = append(out, s)
+		}
+	}
+	return out, nil
 }
 
 // A seriesUnit is a series as a unit of work.
@@ -175,32 +201,38 @@ func batches(units []*seriesUnit) [][]*seriesUnit {
 	return out
 }
 
-// A publisher analyses series and publishes what it finds.
-type publisher struct {
-	session *lake.Session
-	db      *query.DB
-	data    *Data // of the batch at hand
-}
-
-func (p *publisher) load(ctx context.Context, batch []*seriesUnit) error {
-	var runs []*Run
+// loadBatch reads the runs of some series, and nothing else of the lake. Call done
+// when the data are no longer needed.
+func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*seriesUnit) (data *Data, done func() error, err error) {
+	wanted := map[string]bool{}
 	for _, u := range batch {
-		for _, id := range u.runs {
-			runs = append(runs, &Run{RunIdentity: query.RunIdentity{RunID: id}})
+		for _, name := range u.Inputs {
+			wanted[name] = true
 		}
 	}
-	var err error
-	p.data, err = Load(ctx, p.db, selectRuns(runs))
-	return err
+	var ms []*lake.Manifest
+	for _, m := range db.Effective() {
+		if wanted[m.Name()] {
+			ms = append(ms, m)
+		}
+	}
+	part, err := query.OpenRuns(ctx, l, ms)
+	if err != nil {
+		return nil, nil, err
+	}
+	if data, err = Load(ctx, part, ""); err != nil {
+		return nil, nil, errors.Join(err, part.Close())
+	}
+	return data, part.Close, nil
 }
 
-// publish analyses one series of the batch: blocks first, then what commits them.
-func (p *publisher) publish(u *seriesUnit) error {
+// publishSeries analyses one series: blocks first, then what commits them.
+func publishSeries(session *lake.Session, data *Data, u *seriesUnit) error {
 	of := map[string]bool{}
 	for _, id := range u.runs {
 		of[id] = true
 	}
-	mine := p.data.Only(func(r *Run) bool { return of[r.RunID] })
+	mine := data.Only(func(r *Run) bool { return of[r.RunID] })
 	findings, curves := findingRows(u.id, mine), curveRows(u.id, mine)
 	key := u.Key()
 	for _, r := range findings {
@@ -209,13 +241,13 @@ func (p *publisher) publish(u *seriesUnit) error {
 	for _, r := range curves {
 		r.Analysis = key
 	}
-	if err := publishRows(p.session, &u.Analysis, schemas.FindingsTable, findings); err != nil {
+	if err := publishRows(session, &u.Analysis, schemas.FindingsTable, findings); err != nil {
 		return err
 	}
-	if err := publishRows(p.session, &u.Analysis, schemas.CurvesTable, curves); err != nil {
+	if err := publishRows(session, &u.Analysis, schemas.CurvesTable, curves); err != nil {
 		return err
 	}
-	_, err := p.session.CommitAnalysis(&u.Analysis)
+	_, err := session.CommitAnalysis(&u.Analysis)
 	return err
 }
 

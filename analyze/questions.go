@@ -94,32 +94,49 @@ func Predict(sweeps []Sweep, concurrencies []float64) {
 
 // capacity is the largest concurrency within all terms of an objective by curves
 // fitted to each term's metric; nil where one cannot be fitted, with the reason.
-func (s *SLO) capacity(points []Point) (*Estimate, string) {
+// It fills in how far each of the terms is kept.
+func (s *SLO) capacity(points []Point, terms []ObjectiveTerm) (*Estimate, string) {
 	var all []curve.Capacity
-	for _, t := range s.terms {
-		choice, err := curve.Choose(curvePoints(points, func(p Point) float64 { return t.of(&p) }), t.kind,
-			curve.ChooseOptions{Options: curve.Options{Confidence: confidence}, Seed: fitSeed, SkipLeaveOut: true})
+	var why string
+	for i, t := range s.terms {
+		c, err := t.capacity(points)
 		if err != nil {
-			return nil, fmt.Sprintf("no curve of %s: %v", t.name, err)
+			why = cmp.Or(why, err.Error())
+			continue
 		}
-		c, err := choice.Capacity(t.limit)
-		if err != nil {
-			return nil, err.Error()
-		}
+		terms[i].Fitted = capacityEstimate(c, len(points))
 		all = append(all, c)
 	}
+	if why != "" {
+		return nil, why
+	}
 	tightest, binding := curve.Tightest(all...)
-	e := &Estimate{Value: tightest.Value, Lo: tightest.Low, Hi: tightest.High, Confidence: tightest.Level, N: len(points)}
-	e.HasInterval = tightest.Low > 0 && !math.IsInf(tightest.High, 1)
+	terms[binding].Binds = true
+	e := capacityEstimate(tightest, len(points))
+	e.Notes = append(e.Notes, "bound by "+s.terms[binding].name)
+	return e, ""
+}
+
+func (t sloTerm) capacity(points []Point) (curve.Capacity, error) {
+	choice, err := curve.Choose(curvePoints(points, func(p Point) float64 { return t.of(&p) }), t.kind,
+		curve.ChooseOptions{Options: curve.Options{Confidence: confidence}, Seed: fitSeed, SkipLeaveOut: true})
+	if err != nil {
+		return curve.Capacity{}, fmt.Errorf("no curve of %s: %w", t.name, err)
+	}
+	return choice.Capacity(t.limit)
+}
+
+func capacityEstimate(c curve.Capacity, points int) *Estimate {
+	e := &Estimate{Value: c.Value, Lo: c.Low, Hi: c.High, Confidence: c.Level, N: points}
+	e.HasInterval = c.Low > 0 && !math.IsInf(c.High, 1)
 	if !e.HasInterval {
 		if math.IsInf(e.Hi, 1) {
 			e.Hi = 0
 		}
 		e.Notes = append(e.Notes, "an end of the interval is outside the tested range")
 	}
-	if tightest.Where != curve.Inside {
-		e.Notes = append(e.Notes, tightest.Where.String())
+	if c.Where != curve.Inside {
+		e.Notes = append(e.Notes, c.Where.String())
 	}
-	e.Notes = append(e.Notes, "bound by "+cmp.Or(s.terms[binding].name, "?"))
-	return e, ""
+	return e
 }

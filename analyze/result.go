@@ -98,6 +98,16 @@ type Objective struct {
 	// Beyond is true where every tested level met it: the limit was not found.
 	Beyond   bool   `json:"beyond_tested_range"`
 	Sentence string `json:"sentence"`
+	// Terms are what all have to hold, each with how far its own curve keeps it.
+	Terms []ObjectiveTerm `json:"terms"`
+}
+
+// An ObjectiveTerm is a metric that must stay below a limit.
+type ObjectiveTerm struct {
+	Metric string    `json:"metric"` // ttft_p99, itl_mean, …
+	Limit  float64   `json:"limit_s"`
+	Fitted *Estimate `json:"fitted,omitempty"` // largest concurrency within it by the fitted curve of the metric
+	Binds  bool      `json:"binds,omitempty"`  // it is the first that fails, by the fitted curves
 }
 
 // A Point is one run's summary.
@@ -152,7 +162,7 @@ type Fit struct {
 	// p-value of a breakpoint, where one was considered.
 	Considered []Considered `json:"considered,omitempty"`
 	BreakP     float64      `json:"breakpoint_p,omitempty"`
-	Residuals  []float64    `json:"-"` // log(observed / fitted), in the order of the points
+	Residuals  []float64    `json:"-"` // log(observed / fitted), in the order of the points that have a value and a concurrency
 }
 
 // Considered is a model that was weighed against others.

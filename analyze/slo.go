@@ -94,7 +94,10 @@ func (s *SLO) answer(series *Series) Objective {
 	default:
 		o.Sentence = fmt.Sprintf("%s: met in every run up to max concurrency %d; then %s", s.text, o.Largest, failing)
 	}
-	fitted, why := s.capacity(series.Points)
+	for _, t := range s.terms {
+		o.Terms = append(o.Terms, ObjectiveTerm{Metric: t.name, Limit: t.limit})
+	}
+	fitted, why := s.capacity(series.Points, o.Terms)
 	if fitted == nil {
 		o.Sentence += "; not interpolated: " + strings.TrimPrefix(why, "curve: ")
 		return o

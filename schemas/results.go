@@ -1,6 +1,10 @@
 package schemas
 
-import "time"
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
 
 // An AnalysisKind is a kind of analysis whose results are kept in the lake.
 type AnalysisKind struct {
@@ -40,6 +44,21 @@ func ResultTables() []TableInfo {
 	return []TableInfo{FindingsTable.TableInfo, CurvesTable.TableInfo, VerdictsTable.TableInfo, ChangePointsTable.TableInfo}
 }
 
+// jsonTexts renders texts for people as a JSON array, or nil where there is none:
+// < and > stay as they are.
+func jsonTexts(l []string) any {
+	if len(l) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(l); err != nil {
+		panic("schemas: " + err.Error()) // a list of strings always encodes
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // A FindingRow is one truth check's answer.
 type FindingRow struct {
 	Analysis string
@@ -70,7 +89,7 @@ var FindingsTable = newTable(
 	field[FindingRow]{Column{9, "message", String, "", "what was found, with the values of the check's formula", false}, func(r *FindingRow) any { return text(r.Message) }},
 	field[FindingRow]{Column{10, "advice", String, "", "what to do about it", false}, func(r *FindingRow) any { return text(r.Do) }},
 	field[FindingRow]{Column{11, "lacks", String, "", "what would make the check computable where it is not", false}, func(r *FindingRow) any { return text(r.Lacked) }},
-	field[FindingRow]{Column{12, "run_ids", String, "", "runs that stood side by side, a JSON array; NULL for a check of one run", false}, func(r *FindingRow) any { return jsonList(r.RunIDs) }},
+	field[FindingRow]{Column{12, "run_ids", String, "", "runs that stood side by side, a JSON array; NULL for a check of one run", false}, func(r *FindingRow) any { return jsonTexts(r.RunIDs) }},
 	field[FindingRow]{Column{13, "analysis", String, "", "key of the analysis that the row is of", true}, func(r *FindingRow) any { return r.Analysis }},
 )
 
@@ -144,7 +163,7 @@ var CurvesTable = newTable(
 	field[CurveRow]{Column{20, "leave_out", Float64, "1", "of a candidate: relative error at levels that it was not fitted to", false}, func(r *CurveRow) any { return r.LeaveOut.any() }},
 	field[CurveRow]{Column{21, "break_p", Float64, "1", "of a fit: bootstrap p-value of a breakpoint, where one was considered", false}, func(r *CurveRow) any { return r.BreakP.any() }},
 	field[CurveRow]{Column{22, "text", String, "", "what is said in place of a value: why there is no curve, why a candidate was not chosen, no downturn within the tested range", false}, func(r *CurveRow) any { return text(r.Text) }},
-	field[CurveRow]{Column{23, "warnings", String, "", "what qualifies the value, a JSON array", false}, func(r *CurveRow) any { return jsonList(r.Warnings) }},
+	field[CurveRow]{Column{23, "warnings", String, "", "what qualifies the value, a JSON array", false}, func(r *CurveRow) any { return jsonTexts(r.Warnings) }},
 	field[CurveRow]{Column{24, "run_window", String, "", "part of each run that means and medians are of: steady, or whole run", false}, func(r *CurveRow) any { return text(r.Window) }},
 	field[CurveRow]{Column{25, "runs", Int64, "runs", "runs of the series that could be used", true}, func(r *CurveRow) any { return r.Runs }},
 	field[CurveRow]{Column{26, "starts", Int64, "", "replicates: server starts, or repeats where starts are not recorded", true}, func(r *CurveRow) any { return r.Starts }},
@@ -208,9 +227,9 @@ var VerdictsTable = newTable(
 	field[VerdictRow]{Column{22, "margin", Float64, "1", "relative worsening that not regressed rules out", false}, func(r *VerdictRow) any { return r.Margin.any() }},
 	field[VerdictRow]{Column{23, "runs_needed", Int64, "", "replicates a side that would settle an inconclusive verdict", false}, func(r *VerdictRow) any { return r.RunsNeeded.any() }},
 	field[VerdictRow]{Column{24, "method", String, "", "the test", false}, func(r *VerdictRow) any { return text(r.Method) }},
-	field[VerdictRow]{Column{25, "notes", String, "", "what qualifies the row: refusals, warnings; a JSON array", false}, func(r *VerdictRow) any { return jsonList(r.Notes) }},
-	field[VerdictRow]{Column{26, "baseline_run_ids", String, "", "runs of the baseline, a JSON array", false}, func(r *VerdictRow) any { return jsonList(r.BaselineRuns) }},
-	field[VerdictRow]{Column{27, "candidate_run_ids", String, "", "runs of the candidate, a JSON array", false}, func(r *VerdictRow) any { return jsonList(r.CandidateRuns) }},
+	field[VerdictRow]{Column{25, "notes", String, "", "what qualifies the row: refusals, warnings; a JSON array", false}, func(r *VerdictRow) any { return jsonTexts(r.Notes) }},
+	field[VerdictRow]{Column{26, "baseline_run_ids", String, "", "runs of the baseline, a JSON array", false}, func(r *VerdictRow) any { return jsonTexts(r.BaselineRuns) }},
+	field[VerdictRow]{Column{27, "candidate_run_ids", String, "", "runs of the candidate, a JSON array", false}, func(r *VerdictRow) any { return jsonTexts(r.CandidateRuns) }},
 	field[VerdictRow]{Column{28, "analysis", String, "", "key of the analysis that the row is of", true}, func(r *VerdictRow) any { return r.Analysis }},
 )
 
@@ -264,7 +283,7 @@ var ChangePointsTable = newTable(
 	field[ChangePointRow]{Column{21, "q", Float64, "1", "the same over all series, as a false discovery rate", false}, func(r *ChangePointRow) any { return r.Q.any() }},
 	field[ChangePointRow]{Column{22, "n_before", Int64, "", "points between this change and the one before", false}, func(r *ChangePointRow) any { return r.NBefore.any() }},
 	field[ChangePointRow]{Column{23, "n_after", Int64, "", "points between this change and the one after", false}, func(r *ChangePointRow) any { return r.NAfter.any() }},
-	field[ChangePointRow]{Column{24, "changed", String, "", "what else changed there: versions, arguments, image; a JSON array", false}, func(r *ChangePointRow) any { return jsonList(r.Changed) }},
-	field[ChangePointRow]{Column{25, "notes", String, "", "what qualifies the row, a JSON array", false}, func(r *ChangePointRow) any { return jsonList(r.Notes) }},
+	field[ChangePointRow]{Column{24, "changed", String, "", "what else changed there: versions, arguments, image; a JSON array", false}, func(r *ChangePointRow) any { return jsonTexts(r.Changed) }},
+	field[ChangePointRow]{Column{25, "notes", String, "", "what qualifies the row, a JSON array", false}, func(r *ChangePointRow) any { return jsonTexts(r.Notes) }},
 	field[ChangePointRow]{Column{26, "analysis", String, "", "key of the analysis that the row is of", true}, func(r *ChangePointRow) any { return r.Analysis }},
 )

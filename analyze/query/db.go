@@ -38,11 +38,18 @@ func Open(ctx context.Context, l *lake.Lake) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	return OpenRuns(ctx, l, lake.Effective(ms))
+}
+
+// OpenRuns is [Open] for some of the runs that readers see. A condition on the runs
+// of a whole lake does the same and reads all of it: views that count by run do not
+// hand conditions down.
+func OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manifest) (*DB, error) {
 	tmp, err := os.MkdirTemp("", "servestat-sql-")
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{tmp: tmp, effective: lake.Effective(ms)}
+	d := &DB{tmp: tmp, effective: effective}
 	if err := d.open(ctx, l, d.effective); err != nil {
 		d.Close()
 		return nil, err

@@ -19,13 +19,9 @@ func (d *DB) openResults(ctx context.Context, l *lake.Lake, effective []*lake.Ma
 		return err
 	}
 	as := candidates(all, effective)
-	statements := []string{"CREATE SCHEMA internal", analysesTable(as), text("series"), text("current_analyses")}
 	for _, t := range schemas.ResultTables() {
-		statements = append(statements, resultView(l, t, as))
-	}
-	for _, s := range statements {
-		if _, err := d.db.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("results: %w in %.200s", err, s)
+		if _, err := d.db.ExecContext(ctx, resultView(l, t, as)); err != nil {
+			return fmt.Errorf("view %s: %w", t.Name, err)
 		}
 	}
 	return nil
@@ -52,18 +48,37 @@ func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analys
 	return out
 }
 
-// analysesTable has one row per analysis and subject.
-func analysesTable(as []*lake.Analysis) string {
+// resultView is the statement that makes a table's view over the results of
+// analyses, of which it shows the current ones. It stands on the view runs.
+func resultView(l *lake.Lake, t schemas.TableInfo, as []*lake.Analysis) string {
+	var paths []string
+	var with []*lake.Analysis
+	for _, a := range as {
+		for _, b := range a.Blocks {
+			if abs, err := filepath.Abs(l.Path(b.Name)); err == nil && b.Table == t.Name {
+				paths, with = append(paths, quote(literalGlob(abs))), append(with, a)
+			}
+		}
+	}
+	view := viewOver(t, paths)
+	if len(paths) == 0 {
+		return view
+	}
+	return view + " SEMI JOIN (" + currentAnalyses(with) + ") USING (analysis)"
+}
+
+// currentAnalyses is the question which analyses are current.
+func currentAnalyses(as []*lake.Analysis) string {
 	var columns, rows []string
 	for _, c := range schemas.SeriesColumns {
-		columns = append(columns, c+" VARCHAR", "any_"+c+" BOOLEAN")
+		columns = append(columns, c, "any_"+c)
 	}
 	for _, a := range as {
 		for _, subject := range a.Of {
-			row := []string{quote(a.Key()), quote(a.Kind), fmt.Sprint(len(a.Inputs))}
+			row := []string{quote(a.Key()), fmt.Sprint(len(a.Inputs))}
 			for _, c := range schemas.SeriesColumns {
 				value, named := subject[c]
-				text := "NULL"
+				text := "CAST(NULL AS VARCHAR)"
 				if value != nil {
 					text = quote(*value)
 				}
@@ -72,29 +87,7 @@ func analysesTable(as []*lake.Analysis) string {
 			rows = append(rows, "("+strings.Join(row, ", ")+")")
 		}
 	}
-	table := "CREATE TABLE internal.analyses (analysis VARCHAR, kind VARCHAR, inputs BIGINT, " + strings.Join(columns, ", ") + ")"
-	if len(rows) > 0 {
-		table += "; INSERT INTO internal.analyses VALUES " + strings.Join(rows, ", ")
-	}
-	return table
-}
-
-// resultView is the statement that makes a table's view over the results of
-// analyses, of which it shows the current ones.
-func resultView(l *lake.Lake, t schemas.TableInfo, as []*lake.Analysis) string {
-	var paths []string
-	for _, a := range as {
-		for _, b := range a.Blocks {
-			if abs, err := filepath.Abs(l.Path(b.Name)); err == nil && b.Table == t.Name {
-				paths = append(paths, quote(literalGlob(abs)))
-			}
-		}
-	}
-	view := viewOver(t, paths)
-	if len(paths) == 0 {
-		return view
-	}
-	return view + " SEMI JOIN internal.current_analyses USING (analysis)"
+	return strings.NewReplacer("{{analyses}}", strings.Join(rows, ", "), "{{columns}}", strings.Join(columns, ", ")).Replace(text("current_analyses"))
 }
 
 // A RunSeries says which series a run is of.
@@ -113,17 +106,3 @@ func (d *DB) RunSeries(ctx context.Context, where string) ([]RunSeries, error) {
 
 // Effective returns the manifests of the runs that the database shows.
 func (d *DB) Effective() []*lake.Manifest { return d.effective }
-
-// NotAnalysed counts the series of the lake, and those of them whose results of a
-// kind of analysis are not there or not current.
-func (d *DB) NotAnalysed(ctx context.Context, kind schemas.AnalysisKind) (waiting, series int64, err error) {
-	type counts struct{ series, waiting int64 }
-	rows, err := ask(ctx, d, "series_not_analysed", map[string]string{"kind": quote(kind.Name)}, func(rows *sql.Rows) (counts, error) {
-		var c counts
-		return c, rows.Scan(&c.series, &c.waiting)
-	})
-	if err != nil || len(rows) != 1 {
-		return 0, 0, err
-	}
-	return rows[0].waiting, rows[0].series, nil
-}

@@ -103,7 +103,11 @@ func (a *app) warnOfOldResults(ctx context.Context, db *query.DB, statement stri
 	if !kept.MatchString(statement) {
 		return nil
 	}
-	waiting, series, err := db.NotAnalysed(ctx, schemas.SeriesAnalysis)
+	l, err := a.openLake()
+	if err != nil {
+		return err
+	}
+	waiting, series, err := analyze.Waiting(ctx, l, db)
 	if err != nil {
 		return err
 	}

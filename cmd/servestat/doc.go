@@ -120,7 +120,7 @@ One SELECT at a time; nothing outside the lake can be read, and nothing written.
 	analyze: 2 units, 1 reused
 	$ servestat sql --format csv "select runtime_version, curve, round(value, 1) as knee, round(lo, 1) as lo, round(hi, 1) as hi from curves where name = 'knee' order by all"
 	runtime_version,curve,knee,lo,hi
-	0.19.0,affine,8.2,8.1,8.3
+	0.19.0,affine,8.7,8.6,8.9
 	0.20.0,affine,8.7,8.6,8.8
 
 What the truth checks say of every run is the table findings, what fitted curves
