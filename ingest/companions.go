@@ -29,7 +29,7 @@ func (f format) companionsOf(up Upload) []string {
 		}
 		for _, m := range matches {
 			info, err := os.Stat(m)
-			if err == nil && info.Mode().IsRegular() && info.Size() <= maxCompanion && m != up.Path && !slices.Contains(out, m) {
+			if err == nil && info.Mode().IsRegular() && info.Size() <= maxCompanion && m != up.Path && up.within.holds(m) && !slices.Contains(out, m) {
 				out = append(out, m)
 			}
 		}

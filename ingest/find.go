@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/servestat/servestat/ingest/archive"
 )
 
 // An Upload is one file offered to the lake.
@@ -22,23 +22,37 @@ type Upload struct {
 	Size int64 // bytes as stored; 0 where unknown
 	// Open opens the upload, compressed as it may be.
 	Open func() (io.ReadCloser, error)
+
+	met     bool      // in a folder, and not named outright
+	within  *unpacked // the archive that it is a member of
+	share   float64   // bytes of that archive, as stored, for a byte of it
+	spooled bool      // Path is no place that the user knows
+	fate    *fate     // it stands for an archive itself
 }
 
-// Plain opens the upload, decompressed where it is compressed.
+// Plain opens the upload, decompressed where it is compressed, under the default
+// limits.
 func (up Upload) Plain() (io.ReadCloser, error) {
 	f, err := up.Open()
 	if err != nil {
 		return nil, err
 	}
-	r, err := decompress(f)
+	stream, err := archive.Decompress(f, archive.Limits{})
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{r, f}, nil
+	return &plain{stream, f}, nil
+}
+
+type plain struct {
+	*archive.Stream
+	file io.Closer
+}
+
+func (p *plain) Close() error {
+	p.Stream.Close()
+	return p.file.Close()
 }
 
 // Skipped is a file in a folder that is no upload.
@@ -49,8 +63,9 @@ type Skipped struct {
 
 // Find lists the uploads that paths name: files, folders (walked whole, in
 // lexical order), globs, and - for stdin. In a folder, only what looks like a
-// result counts; the rest comes back as skipped. A file named outright is
-// always an upload, so that a refusal is said and kept.
+// result or an archive counts; the rest comes back as skipped. A file named
+// outright is always an upload, so that a refusal is said and kept. Archives are
+// not looked into: [Ingester.Uploads] does.
 func Find(paths []string, stdin io.Reader) ([]Upload, []Skipped, error) {
 	var f finder
 	for _, p := range paths {
@@ -64,11 +79,12 @@ func Find(paths []string, stdin io.Reader) ([]Upload, []Skipped, error) {
 type finder struct {
 	uploads []Upload
 	skipped []Skipped
+	within  *unpacked // where it looks, nil where that is no archive
 }
 
 func (f *finder) add(p string, stdin io.Reader) error {
 	if p == "-" {
-		f.uploads = append(f.uploads, Upload{Name: "stdin", Open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
+		f.uploads = append(f.uploads, Upload{Name: "stdin", share: 1, Open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
 		return nil
 	}
 	info, err := os.Stat(p)
@@ -81,7 +97,7 @@ func (f *finder) add(p string, stdin io.Reader) error {
 	if info.IsDir() {
 		return f.addFolder(p)
 	}
-	f.uploads = append(f.uploads, fileUpload(p, shownName(p), info.Size()))
+	f.uploads = append(f.uploads, f.fileUpload(p, shownName(p), info.Size()))
 	return nil
 }
 
@@ -102,7 +118,11 @@ func (f *finder) addGlob(pattern string, stdin io.Reader) error {
 }
 
 func (f *finder) addFolder(root string) error {
-	shown := shownName(root)
+	return f.walk(root, shownName(root))
+}
+
+// walk takes what a folder holds under the name that it is shown by.
+func (f *finder) walk(root, shown string) error {
 	root, err := filepath.EvalSymlinks(root) // WalkDir would stop at a link
 	if err != nil {
 		return err
@@ -154,16 +174,18 @@ func (f *finder) addFound(p, name string) error {
 		f.skipped = append(f.skipped, Skipped{name, "the same run as " + of + ": read with it"})
 		return nil
 	}
-	if _, ok := detect(head); ok {
-		f.uploads = append(f.uploads, fileUpload(p, name, info.Size()))
+	if _, ok := detect(head); ok || archive.Detect(head) != archive.None {
+		up := f.fileUpload(p, name, info.Size())
+		up.met = true
+		f.uploads = append(f.uploads, up)
 		return nil
 	}
 	f.skipped = append(f.skipped, Skipped{name, explain(head)})
 	return nil
 }
 
-func fileUpload(p, name string, size int64) Upload {
-	return Upload{Name: name, Path: p, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(p) }}
+func (f *finder) fileUpload(p, name string, size int64) Upload {
+	return Upload{Name: name, Path: p, Size: size, share: 1, within: f.within, Open: func() (io.ReadCloser, error) { return os.Open(p) }}
 }
 
 // shownName is the path as given, unless it says where on this machine we are.
@@ -188,27 +210,20 @@ func readHead(p string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r, err := decompress(f)
+	return headOf(f)
+}
+
+// headOf returns the first bytes of r, decompressed.
+func headOf(r io.Reader) ([]byte, error) {
+	stream, err := archive.Decompress(r, archive.Limits{})
 	if err != nil {
 		return nil, err
 	}
+	defer stream.Close()
 	head := make([]byte, headSize)
-	n, err := io.ReadFull(r, head)
+	n, err := io.ReadFull(stream, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	return head[:n], nil
-}
-
-// decompress returns r's content, unpacked where it is gzip.
-func decompress(r io.Reader) (io.Reader, error) {
-	br := bufio.NewReaderSize(r, headSize)
-	magic, err := br.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
-		return br, nil
-	}
-	return gzip.NewReader(br)
 }

@@ -28,7 +28,7 @@ type recordReader interface {
 type producer struct {
 	detect        func(head []byte) (format string, ok bool)
 	parserVersion string
-	open          func(r io.Reader, name string) recordReader
+	open          func(r io.Reader, name string, l Limits) recordReader
 	// companions are the names, relative to a result's folder and with wildcards,
 	// of files that may know more about its runs; complete takes it from one.
 	companions []string
@@ -39,48 +39,66 @@ type producer struct {
 var producers = []producer{
 	{
 		detect: vllm.Detect, parserVersion: vllm.ParserVersion,
-		open:       func(r io.Reader, name string) recordReader { return vllm.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return vllm.NewReader(r, name, vllm.MaxRequests(l.Requests), vllm.MaxString(l.String), vllm.MaxDepth(l.Nesting))
+		},
 		companions: vllm.Companions, complete: vllm.Complete,
 	},
 	{
 		detect: aiperf.Detect, parserVersion: aiperf.ParserVersion,
-		open:       func(r io.Reader, name string) recordReader { return aiperf.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return aiperf.NewReader(r, name, aiperf.MaxRequests(l.Requests), aiperf.MaxString(l.String), aiperf.MaxDepth(l.Nesting))
+		},
 		companions: aiperf.Companions, complete: aiperf.Complete,
 	},
 	{
 		detect: guidellm.Detect, parserVersion: guidellm.ParserVersion,
-		open: func(r io.Reader, name string) recordReader { return guidellm.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return guidellm.NewReader(r, name, guidellm.MaxRequests(l.Requests), guidellm.MaxString(l.String), guidellm.MaxDepth(l.Nesting))
+		},
 	},
 	{
 		detect: sglang.Detect, parserVersion: sglang.ParserVersion,
-		open: func(r io.Reader, name string) recordReader { return sglang.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return sglang.NewReader(r, name, l.options()...)
+		},
 	},
 	{
 		detect: inferenceperf.Detect, parserVersion: inferenceperf.ParserVersion,
-		open:       func(r io.Reader, name string) recordReader { return inferenceperf.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return inferenceperf.NewReader(r, name, l.options()...)
+		},
 		companions: inferenceperf.Companions, complete: inferenceperf.Complete,
 	},
 	{
 		detect: genaiperf.Detect, parserVersion: genaiperf.ParserVersion,
-		open:       func(r io.Reader, name string) recordReader { return genaiperf.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return genaiperf.NewReader(r, name, l.options()...)
+		},
 		companions: genaiperf.Companions, complete: genaiperf.Complete,
 	},
 	{
 		detect: llmperf.Detect, parserVersion: llmperf.ParserVersion,
-		open:       func(r io.Reader, name string) recordReader { return llmperf.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return llmperf.NewReader(r, name, l.options()...)
+		},
 		companions: llmperf.Companions, complete: llmperf.Complete,
 	},
 	{
 		detect: inferencex.Detect, parserVersion: inferencex.ParserVersion,
-		open: func(r io.Reader, name string) recordReader { return inferencex.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return inferencex.NewReader(r, name, l.options()...)
+		},
 	},
 	{
 		detect: llamabenchy.Detect, parserVersion: llamabenchy.ParserVersion,
-		open: func(r io.Reader, name string) recordReader { return llamabenchy.NewReader(r, name) },
+		open: func(r io.Reader, name string, l Limits) recordReader {
+			return llamabenchy.NewReader(r, name, l.options()...)
+		},
 	},
 	{
 		detect: llmd.Detect, parserVersion: llmd.ParserVersion,
-		open: func(r io.Reader, name string) recordReader { return llmd.NewReader(r, name) },
+		open: func(r io.Reader, name string, _ Limits) recordReader { return llmd.NewReader(r, name) },
 	},
 }
 

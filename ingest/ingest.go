@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
 )
@@ -22,6 +24,7 @@ type Options struct {
 	PathPattern string            // from the configuration: {runtime_version}/c{max_concurrency}/…
 	// Relabel lets this identity replace the one under which a run is known.
 	Relabel bool
+	Limits  Limits
 	// Progress is told how much of an upload is done, in bytes as stored: what it
 	// is told adds up to the upload's size. It may be nil.
 	Progress func(bytes int64)
@@ -71,6 +74,7 @@ func (in *Ingester) Close() error { return in.session.Close() }
 type Report struct {
 	*lake.Receipt
 	Known    bool     // the lake had the upload already: nothing was done
+	Archive  bool     // it is of an archive itself, of which something was refused
 	Warnings []string // what the user should know about the runs
 }
 
@@ -78,8 +82,12 @@ type Report struct {
 // says that it was quarantined, and why. The error is for what stops everything:
 // a full disk, a cancelled context.
 func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
-	m := &meter{tell: in.opts.Progress, size: up.Size}
+	defer up.within.release()
+	m := &meter{tell: in.opts.Progress, size: int64(up.share * float64(up.Size))}
 	defer m.to(1)
+	if up.fate != nil {
+		return in.ingestFate(up)
+	}
 	raw, err := in.keep(ctx, up, m)
 	if err != nil {
 		return nil, err
@@ -88,6 +96,8 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 	id, problem := in.identify(up)
 	f, known := detect(raw.head)
 	switch {
+	case raw.over():
+		problem = raw.damage
 	case raw.damage != nil:
 		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
 	case problem == nil && !known:
@@ -96,13 +106,18 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 	beside := f.companionsOf(up)
 	receipt := &lake.Receipt{
 		UploadSHA256: raw.sha256, SourceName: up.Name, Format: f.name, ParserVersion: f.parserVersion,
-		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem), digestOf(beside)),
+		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem), digestOf(beside)+in.opts.Limits.changed()),
+	}
+	if raw.over() { // the part that was read is of no use
+		receipt.Raw = ""
 	}
 	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
 		return &Report{Receipt: old, Known: true}, err
 	}
-	if _, err := raw.Publish(receipt.Raw); err != nil {
-		return nil, err
+	if receipt.Raw != "" {
+		if _, err := raw.Publish(receipt.Raw); err != nil {
+			return nil, err
+		}
 	}
 	rep := &Report{Receipt: receipt}
 	if problem != nil {
@@ -123,22 +138,23 @@ func (in *Ingester) identify(up Upload) (*Identity, error) {
 		id.Set(k, v, FromLabel)
 	}
 	if in.path != nil {
-		in.path.identify(id, up.Name)
+		in.path.identify(id, up.plainName())
 	}
 	if up.Path == "" {
 		return id, nil
 	}
-	return id, in.around.identify(id, up.Path)
+	return id, up.within.said(in.around.identify(id, up))
 }
 
 // A rawUpload is an upload on its way into raw/: compressed, digested.
 type rawUpload struct {
 	*lake.Blob
-	sha256 string // of the decompressed bytes
-	size   int64
-	head   []byte
-	cut    bool  // the compressed upload ends early
-	damage error // why the rest could not be decompressed
+	sha256     string // of the decompressed bytes
+	size       int64
+	head       []byte
+	compressed bool
+	cut        bool  // the compressed upload ends early
+	damage     error // why the rest could not be decompressed
 }
 
 // keep copies the upload into the session, compressed, and digests it on the
@@ -156,22 +172,40 @@ func (in *Ingester) keep(ctx context.Context, up Upload, m *meter) (*rawUpload, 
 	}
 	raw := &rawUpload{Blob: blob}
 	half := func(read int64) { m.to(0.5 * float64(read) / float64(up.Size)) }
-	if err := raw.fill(&source{ctx: ctx, r: src, progress: half}); err != nil {
+	limits := in.opts.Limits.Limits
+	limits.Unpacked = in.allowance(up.within)
+	tooLarge := limits.CheckStored(up.Size)
+	if tooLarge != nil { // known before it is read: its beginning will do
+		src = io.NopCloser(io.LimitReader(src, headSize))
+	}
+	err = raw.fill(&source{ctx: ctx, r: src, progress: half}, limits)
+	if raw.damage = cmp.Or(tooLarge, raw.damage); raw.compressed {
+		up.within.took(raw.size)
+	}
+	if err != nil {
 		blob.Discard()
 		return nil, fmt.Errorf("%s: %w", up.Name, err)
 	}
 	return raw, nil
 }
 
-func (raw *rawUpload) fill(src *source) error {
+// over reports whether a limit was passed.
+func (raw *rawUpload) over() bool {
+	var fault *archive.Fault
+	return errors.As(raw.damage, &fault) && fault.Limit
+}
+
+func (raw *rawUpload) fill(src *source, limits archive.Limits) error {
 	z, err := zstd.NewWriter(raw.Blob, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	sum := newDigest(headSize)
-	r, damage := decompress(src)
+	stream, damage := archive.Decompress(src, limits)
 	if damage == nil {
-		_, damage = io.CopyBuffer(io.MultiWriter(z, sum), onlyReader{r}, make([]byte, 256<<10))
+		_, damage = io.CopyBuffer(io.MultiWriter(z, sum), onlyReader{stream}, make([]byte, 256<<10))
+		stream.Close()
+		raw.compressed = stream.Compression != ""
 	}
 	// A fault of the disk or a cancelled context ends everything; damaged
 	// compression is the upload's own fault, and what could be read is kept.
@@ -196,13 +230,14 @@ func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, besi
 	}
 	defer file.Close()
 	otherHalf := func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.size)) }
-	records := f.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName)
+	limits := in.opts.Limits.reading()
+	records := f.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName, limits)
 	b := newRunBuilder(in, rep.UploadSHA256, func() (io.ReadCloser, recordReader, error) {
 		file, err := src()
 		if err != nil {
 			return nil, nil, err
 		}
-		return file, f.open(file, rep.SourceName), nil
+		return file, f.open(file, rep.SourceName, limits), nil
 	})
 	defer b.discard()
 	for records.Scan() {
@@ -245,7 +280,7 @@ func (rep *Report) addReject(r *schemas.Reject) {
 		return
 	}
 	rep.Rejects = append(rep.Rejects, lake.Reject{
-		Offset: r.At.Offset, Run: r.At.Run, Request: r.At.Request, Reason: r.Reason, Hint: r.Hint, Fatal: r.Fatal,
+		Offset: r.At.Offset, Run: r.At.Run, Request: r.At.Request, Reason: r.Reason, Hint: cmp.Or(hintOf(r.Reason), r.Hint), Fatal: r.Fatal,
 	})
 }
 
@@ -394,6 +429,8 @@ func (rep *Report) Summary() string {
 		b.WriteString("in the lake already")
 	case rep.Quarantined != "" && len(rep.Runs) == 0:
 		fmt.Fprintf(&b, "quarantined: %s", rep.Quarantined)
+	case rep.Archive:
+		fmt.Fprintf(&b, "%d of its members were refused", len(rep.Rejects))
 	default:
 		requests, gaps := int64(0), int64(0)
 		for _, r := range rep.Runs {

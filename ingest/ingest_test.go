@@ -59,7 +59,10 @@ func ingestPaths(t *testing.T, l *lake.Lake, opts Options, paths ...string) []*R
 		t.Fatal(err)
 	}
 	var out []*Report
-	for _, u := range uploads {
+	for u, err := range in.Uploads(t.Context(), uploads, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		rep, err := in.Ingest(t.Context(), u)
 		if err != nil {
 			t.Fatal(err)
@@ -401,7 +404,7 @@ func TestGapsAddUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sums, r := map[int]int64{}, p.open(file, name)
+			sums, r := map[int]int64{}, p.open(file, name, Limits{}.reading())
 			for r.Scan() {
 				switch rec := r.Record().(type) {
 				case *schemas.Gaps:

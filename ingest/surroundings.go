@@ -33,7 +33,8 @@ type sidecar struct {
 var configKeys = []string{
 	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict",
 	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
-	"margin", "min-effect", "allow", "where", "slo", "at", "plot", "out", "week", "baseline", "file", "max-rows",
+	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests",
+	"upload", "margin", "min-effect", "allow", "where", "slo", "at", "plot", "out", "week", "baseline", "file", "max-rows",
 }
 
 // surroundings reads what lies around uploads, each file once.
@@ -47,14 +48,15 @@ func newSurroundings() *surroundings {
 	return &surroundings{sidecars: map[string]*sidecar{}, logs: map[string]serverlog.Facts{}, beside: map[string][]string{}}
 }
 
-// identify collects what lies around the result file at path: side-cars, the
-// nearest overruling those above, then the path, then the server log.
-func (s *surroundings) identify(id *Identity, path string) error {
-	abs, err := filepath.Abs(path)
+// identify collects what lies around a result: side-cars, the nearest overruling
+// those above, then the path, then the server log. Around the members of an
+// archive lie the other members, and above the archive what lies beside it.
+func (s *surroundings) identify(id *Identity, up Upload) error {
+	abs, err := filepath.Abs(up.Path)
 	if err != nil {
 		return err
 	}
-	cars, err := s.above(filepath.Dir(abs))
+	cars, err := s.above(filepath.Dir(abs), up.within)
 	if err != nil {
 		return err
 	}
@@ -64,18 +66,21 @@ func (s *surroundings) identify(id *Identity, path string) error {
 		for k, v := range c.values {
 			id.Set(k, v, FromSidecar)
 		}
-		if rel, err := filepath.Rel(c.dir, abs); err == nil && c.path != nil {
+		if rel, err := filepath.Rel(up.within.place(c.dir), up.within.place(abs)); err == nil && c.path != nil {
 			c.path.identify(id, filepath.ToSlash(rel))
 		}
 		if c.serverLog != "" {
 			logPath = filepath.Join(c.dir, filepath.FromSlash(id.fill(c.serverLog)))
+			if up.within.of(c.dir) != up.within.of(logPath) {
+				return fmt.Errorf("side-car %s: server_log: %s leaves the archive", filepath.Join(c.dir, SidecarName), c.serverLog)
+			}
 		}
 	}
 	return s.identifyByLog(id, logPath, filepath.Dir(abs))
 }
 
 // above returns the side-cars that apply to a folder, the nearest first.
-func (s *surroundings) above(dir string) ([]*sidecar, error) {
+func (s *surroundings) above(dir string, within *unpacked) ([]*sidecar, error) {
 	var cars []*sidecar
 	for {
 		c, ok := s.sidecars[dir]
@@ -90,7 +95,10 @@ func (s *surroundings) above(dir string) ([]*sidecar, error) {
 			cars = append(cars, c)
 		}
 		parent := filepath.Dir(dir)
-		if parent == dir {
+		if within != nil && dir == within.root {
+			parent, within = within.beside, within.outer
+		}
+		if parent == dir || parent == "" {
 			return cars, nil
 		}
 		dir = parent
@@ -214,7 +222,7 @@ func compilePath(text string) (*pathPattern, error) {
 // identify sets what the pattern finds in the slash-separated path. Compression
 // suffixes are no part of a name.
 func (p *pathPattern) identify(id *Identity, path string) {
-	m := p.re.FindStringSubmatch(strings.TrimSuffix(path, ".gz"))
+	m := p.re.FindStringSubmatch(strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".zst"))
 	if m == nil {
 		return
 	}

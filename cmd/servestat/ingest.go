@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,10 @@ import (
 )
 
 const ingestLong = `Take benchmark results into the lake: files, folders (walked whole), globs, - for
-stdin. Files are told by their content, gzip is unpacked. Ingesting the same
-file twice changes nothing. A file that cannot be used is quarantined with the
-reason, and the rest goes on.
+stdin. Files are told by their content. gzip and zstd are unpacked; an archive
+(zip, tar, tar.gz, tar.zst, also from stdin) is gone through like a folder.
+Ingesting the same file twice changes nothing. A file that cannot be used is
+quarantined with the reason, and the rest goes on: servestat rejects lists them.
 
 A result file does not say which server it measured. That is taken from, in
 this order of authority:
@@ -50,6 +52,7 @@ func (a *app) ingestCommand() *cobra.Command {
 	f.Bool("relabel", false, "let this identity replace the one under which runs are known")
 	f.Bool("strict", false, "exit 3 if anything was rejected")
 	f.String("format", "text", "text, or json: one receipt a line on stdout")
+	limitFlags(f)
 	return cmd
 }
 
@@ -117,13 +120,21 @@ func (t tally) verdict(strict bool) error {
 // ingestInto takes paths into l, telling the person and each.
 func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts ingest.Options, each func(*ingest.Report) error) (tally, error) {
 	var t tally
+	limits, err := a.limits()
+	if err != nil {
+		return t, err
+	}
+	opts.Limits = limits
 	uploads, skipped, err := ingest.Find(paths, a.stdin)
 	if err != nil {
 		return t, err
 	}
-	for _, s := range skipped {
+	skip := func(s ingest.Skipped) {
 		t.skipped++
 		a.term.detailf("skipped %s: %s", s.Name, s.Why)
+	}
+	for _, s := range skipped {
+		skip(s)
 	}
 	total := int64(0)
 	for _, u := range uploads {
@@ -137,7 +148,10 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 		return t, usagef("", "%w", err)
 	}
 	defer in.Close()
-	for _, u := range uploads {
+	for u, err := range in.Uploads(ctx, uploads, skip) {
+		if err != nil {
+			return t, err
+		}
 		rep, err := in.Ingest(ctx, u)
 		if err != nil {
 			return t, err
@@ -154,8 +168,11 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 }
 
 func (t *tally) add(rep *ingest.Report) {
-	t.uploads++
 	t.rejects += len(rep.Rejects)
+	if rep.Archive && rep.Quarantined == "" { // its members are the uploads
+		return
+	}
+	t.uploads++
 	if rep.Quarantined != "" {
 		t.quarantined++
 	}
@@ -180,10 +197,13 @@ func (a *app) tell(rep *ingest.Report) {
 	const shown = 3
 	for i, r := range rep.Rejects {
 		if i == shown {
-			a.term.warnf("%s: %d more rejects; --format json lists them", rep.SourceName, len(rep.Rejects)-shown)
+			a.term.warnf("%s: %d more rejects; servestat rejects lists them", rep.SourceName, len(rep.Rejects)-shown)
 			break
 		}
-		if !r.Fatal {
+		switch {
+		case rep.Archive:
+			a.term.warnf("%s: %s", path.Join(rep.SourceName, r.Member), r.Reason)
+		case !r.Fatal:
 			a.term.warnf("%s: byte %d: %s", rep.SourceName, r.Offset, r.Reason)
 		}
 		if r.Hint != "" {

@@ -36,8 +36,8 @@ func Detect(head []byte) (format string, ok bool) {
 
 // NewReader returns a Reader of the decompressed upload r, which positions call
 // name.
-func NewReader(r io.Reader, name string) *jsonrun.Reader {
-	return jsonrun.NewReader(r, name, &file{summary: jsonrun.NewValues(nil)})
+func NewReader(r io.Reader, name string, opts ...jsonrun.Option) *jsonrun.Reader {
+	return jsonrun.NewReader(r, name, &file{summary: jsonrun.NewValues(nil)}, opts...)
 }
 
 // A file is the Format: a profile, if the object has experiments, or else a

@@ -107,9 +107,9 @@ func (p *profile) nextRequest(u *jsonrun.Upload) {
 	u.Reading(i)
 	kind := u.S.Peek()
 	at := u.S.Offset()
-	if kind != jsonscan.Object || i == jsonrun.MaxRequests {
+	if kind != jsonscan.Object || i == u.MaxRequests() {
 		if u.S.Skip() == nil {
-			u.Reject(at, -1, "found %s, expected one of at most %d requests", kind, jsonrun.MaxRequests)
+			u.Reject(at, -1, "found %s, expected one of at most %d requests", kind, u.MaxRequests())
 		}
 		return
 	}

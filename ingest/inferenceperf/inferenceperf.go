@@ -34,8 +34,8 @@ func Detect(head []byte) (format string, ok bool) {
 
 // NewReader returns a Reader of the decompressed upload r, which positions call
 // name.
-func NewReader(r io.Reader, name string) *jsonrun.Reader {
-	return jsonrun.NewReader(r, name, &file{})
+func NewReader(r io.Reader, name string, opts ...jsonrun.Option) *jsonrun.Reader {
+	return jsonrun.NewReader(r, name, &file{}, opts...)
 }
 
 // A file is the Format: a list of requests if it begins with '[', a summary

@@ -42,8 +42,8 @@ func (l *requestList) Step(u *jsonrun.Upload) bool {
 		l.start(u)
 	case !l.open:
 		return false
-	case l.requests.Len() == jsonrun.MaxRequests:
-		u.Lose(l.at, "more than %d requests, the most that a run may have", jsonrun.MaxRequests)
+	case l.requests.Len() == u.MaxRequests():
+		u.Lose(l.at, "more than %d requests, the most that a run may have", u.MaxRequests())
 		return false
 	case u.S.Next():
 		l.readElement(u)

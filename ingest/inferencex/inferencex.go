@@ -48,8 +48,8 @@ func dialect(has func(key string) bool) string {
 
 // NewReader returns a Reader of the decompressed upload r, which positions call
 // name.
-func NewReader(r io.Reader, name string) *jsonrun.Reader {
-	return jsonrun.NewReader(r, name, &jsonrun.Objects{Read: read})
+func NewReader(r io.Reader, name string, opts ...jsonrun.Option) *jsonrun.Reader {
+	return jsonrun.NewReader(r, name, &jsonrun.Objects{Read: read}, opts...)
 }
 
 // read makes the run of a row.

@@ -3,8 +3,8 @@
 // the requests of a run held until it ends. It knows no format. A producer's
 // package says what its format is by a [Format], and offers a [Reader]:
 //
-//	func NewReader(r io.Reader, name string) *jsonrun.Reader {
-//		return jsonrun.NewReader(r, name, &file{})
+//	func NewReader(r io.Reader, name string, opts ...jsonrun.Option) *jsonrun.Reader {
+//		return jsonrun.NewReader(r, name, &file{}, opts...)
 //	}
 //
 // A format whose runs are objects, alone, one a line or in an array, need not

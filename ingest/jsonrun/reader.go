@@ -30,10 +30,32 @@ type Reader struct {
 	done   bool
 }
 
+// An Option changes a limit of a Reader.
+type Option func(*limits)
+
+type limits struct {
+	requests int
+	scan     jsonscan.Options
+}
+
+// MaxRequests bounds the requests of a run; by default 10 million.
+func MaxRequests(n int) Option { return func(l *limits) { l.requests = n } }
+
+// MaxString bounds the bytes of a string that is looked at; by default 1 MiB.
+// Prompts and answers have no limit: they are not looked at.
+func MaxString(n int) Option { return func(l *limits) { l.scan.String = n } }
+
+// MaxDepth bounds how deep values may be nested; by default 1000.
+func MaxDepth(n int) Option { return func(l *limits) { l.scan.Depth = n } }
+
 // NewReader returns a Reader of the decompressed upload r, which positions call
 // name, in the given format.
-func NewReader(r io.Reader, name string, format Format) *Reader {
-	return &Reader{format: format, u: Upload{S: jsonscan.NewScanner(r, jsonscan.Options{}), name: name, request: -1}}
+func NewReader(r io.Reader, name string, format Format, opts ...Option) *Reader {
+	l := limits{requests: 10_000_000}
+	for _, opt := range opts {
+		opt(&l)
+	}
+	return &Reader{format: format, u: Upload{S: jsonscan.NewScanner(r, l.scan), name: name, request: -1, maxRequests: l.requests}}
 }
 
 // Scan moves to the next record. It returns false at the end of the upload, or
@@ -110,8 +132,9 @@ func (r *Reader) Err() error { return r.err }
 
 // An Upload is what a Format reads from and emits to.
 type Upload struct {
-	S    *jsonscan.Scanner
-	name string
+	S           *jsonscan.Scanner
+	name        string
+	maxRequests int // of a run
 
 	run      int              // index of the run being read, or to be read next
 	request  int              // that is being read, -1 where none is; for positions of faults
@@ -154,6 +177,9 @@ func (u *Upload) nextRun() {
 func (u *Upload) Pos(offset int64, request int) schemas.Pos {
 	return schemas.Pos{File: u.name, Offset: offset, Run: u.run, Request: request}
 }
+
+// MaxRequests bounds the requests of a run: what comes beyond is to be rejected.
+func (u *Upload) MaxRequests() int { return u.maxRequests }
 
 // Reading notes which request is being read, for the positions of faults.
 func (u *Upload) Reading(request int) { u.request = request }

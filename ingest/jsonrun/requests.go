@@ -10,9 +10,6 @@ import (
 	"github.com/servestat/servestat/schemas"
 )
 
-// MaxRequests bounds the requests of a run.
-const MaxRequests = 10_000_000
-
 // None stands in a Row for a value that was not recorded.
 const None int64 = math.MinInt64
 

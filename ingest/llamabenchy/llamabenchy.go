@@ -32,8 +32,8 @@ func Detect(head []byte) (format string, ok bool) {
 
 // NewReader returns a Reader of the decompressed upload r, which positions call
 // name.
-func NewReader(r io.Reader, name string) *jsonrun.Reader {
-	return jsonrun.NewReader(r, name, &file{})
+func NewReader(r io.Reader, name string, opts ...jsonrun.Option) *jsonrun.Reader {
+	return jsonrun.NewReader(r, name, &file{}, opts...)
 }
 
 // maxHeld bounds the benchmarks that are held until the model is known.

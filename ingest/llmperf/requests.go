@@ -99,7 +99,7 @@ func (l *requestList) readElement(u *jsonrun.Upload) {
 	v := jsonrun.ReadValues(u)
 	switch {
 	case u.S.Err() != nil:
-	case i == jsonrun.MaxRequests:
+	case i == u.MaxRequests():
 		u.Reject(at, -1, "more than %d requests, the most that a run may have", i)
 	case !v.Has("ttft_s"):
 		u.Reject(at, -1, "an object without a ttft_s, expected a request")

@@ -50,11 +50,11 @@ func (r *run) enter(u *jsonrun.Upload, key string) bool {
 // next moves to the next entry of the array of key.
 func (r *run) next(u *jsonrun.Upload, key string) bool {
 	c := r.columns[key]
-	for c.len >= jsonrun.MaxRequests && u.S.Next() { // too many: see aligned
+	for c.len >= u.MaxRequests() && u.S.Next() { // too many: see aligned
 		u.S.Skip()
 		c.len++
 	}
-	if c.len > jsonrun.MaxRequests || !u.S.Next() {
+	if c.len > u.MaxRequests() || !u.S.Next() {
 		r.values.SetDigest(key, c.digest.Sum())
 		u.Reading(-1)
 		return false
@@ -174,8 +174,8 @@ func (r *run) aligned(u *jsonrun.Upload) bool {
 		c := r.columns[key]
 		switch {
 		case c == nil:
-		case c.len > jsonrun.MaxRequests:
-			u.Lose(r.values.Offset, "%s has more than %d entries, the most that a run may have", key, jsonrun.MaxRequests)
+		case c.len > u.MaxRequests():
+			u.Lose(r.values.Offset, "%s has more than %d entries, the most that a run may have", key, u.MaxRequests())
 			return false
 		case n < 0:
 			n, by = c.len, key

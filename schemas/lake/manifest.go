@@ -157,8 +157,9 @@ type RunEntry struct {
 
 // A Reject is something in an upload that could not be used.
 type Reject struct {
-	Offset  int64  `json:"offset"`
-	Run     int    `json:"run"`
+	Member  string `json:"member,omitempty"` // of an archive, where the receipt is the archive's own
+	Offset  int64  `json:"offset"`           // -1: not at one byte
+	Run     int    `json:"run"`              // -1: not about one run
 	Request int    `json:"request"` // -1: not about one request
 	Reason  string `json:"reason"`
 	Hint    string `json:"hint,omitempty"`

@@ -103,6 +103,10 @@ func (s *Session) Close() error {
 	return err
 }
 
+// Scratch makes an empty folder that nobody else sees, and that goes when the
+// session does.
+func (s *Session) Scratch() (dir string, err error) { return os.MkdirTemp(s.dir, "scratch-") }
+
 // Put publishes data as name and reports whether it did: false means that name
 // was there before.
 func (s *Session) Put(name string, data []byte) (created bool, err error) {
