@@ -224,6 +224,10 @@ func digestFile(path string, most int64) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), info.Size(), nil
 }
 
+// streamHead is how much of a stream is looked at to tell what it is: a block of
+// zstd, which has up to 128 KiB, gives nothing until it is whole.
+const streamHead = 256 << 10
+
 // sniff tells whether an upload is an archive. A stream that was looked into
 // begins again at its first byte. What cannot be opened is no archive: taking it
 // in will say why.
@@ -237,8 +241,8 @@ func sniff(up Upload) (Upload, archive.Kind) {
 		head, _ := headOf(r)
 		return up, archive.Detect(head)
 	}
-	buffered := bufio.NewReaderSize(r, headSize)
-	stored, _ := buffered.Peek(headSize)
+	buffered := bufio.NewReaderSize(r, streamHead)
+	stored, _ := buffered.Peek(streamHead)
 	up.Open = func() (io.ReadCloser, error) {
 		return struct {
 			io.Reader

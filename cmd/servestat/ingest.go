@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -202,7 +201,7 @@ func (a *app) tell(rep *ingest.Report) {
 		}
 		switch {
 		case rep.Archive:
-			a.term.warnf("%s: %s", path.Join(rep.SourceName, r.Member), r.Reason)
+			a.term.warnf("%s: %s", rejectedFile(rep.Receipt, r), r.Reason)
 		case !r.Fatal:
 			a.term.warnf("%s: byte %d: %s", rep.SourceName, r.Offset, r.Reason)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/servestat/servestat/ingest/archive/archivetest"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("DEMO", demo)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree, "pack": pack},
 	})
 }
 
@@ -103,6 +104,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// pack makes an archive of a folder, the way its kind says: pack tar.gz FILE DIR.
+// For gzip and zstd, DIR is a file.
+func pack(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: pack zip|tar|tar.gz|tar.zst|gzip|zstd FILE DIR")
+	}
+	kind, from := args[0], ts.MkAbs(args[2])
+	var data []byte
+	switch kind {
+	case "gzip":
+		data = archivetest.Gzip([]byte(ts.ReadFile(from)))
+	case "zstd":
+		data = archivetest.Zstd([]byte(ts.ReadFile(from)))
+	default:
+		members, err := archivetest.Folder(from)
+		ts.Check(err)
+		data, err = archivetest.Pack(kind, members)
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o666))
 }
 
 // sametree wants two folders to hold the same files with the same bytes.
