@@ -120,6 +120,9 @@ func detect(head []byte) (format, bool) {
 
 // explain says what a file that begins with head is, where it is no result.
 func explain(head []byte) string {
+	if why, ok := noText(head); ok {
+		return why
+	}
 	if why, ok := vllm.Explain(head); ok {
 		return why
 	}
