@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -89,5 +90,51 @@ func partOf(path string) (upload string, ok bool) {
 	case name == "profile_export_aiperf.json" && exists("../../phase_manifest.json"):
 		return "../../profile_export.jsonl", true
 	}
-	return "", false
+	return inferencePerfAccount(dir, name)
+}
+
+var (
+	stageFile   = regexp.MustCompile(`^stage_\d+_(lifecycle|prometheus)_metrics\.json$`)
+	summaryFile = regexp.MustCompile(`^(?:summary|adapter_.+)_(lifecycle|prometheus)_metrics\.json$`)
+)
+
+const requestsFile = "per_request_lifecycle_metrics.json"
+
+// inferencePerfAccount says which account of one benchmark counts, of those that
+// inference-perf leaves side by side: each request is in its list, in the file of
+// its stage and in the summary. Of several stages, their files: each is a load
+// point, and neither the list nor the summary says which request is of which. Of
+// one, the list, which has the times of every request. The files of adapters are
+// parts of stages. What the server's metrics said is another account, and counts
+// likewise.
+func inferencePerfAccount(dir, name string) (upload string, ok bool) {
+	stage, kind := false, "lifecycle"
+	if m := stageFile.FindStringSubmatch(name); m != nil {
+		stage, kind = true, m[1]
+	} else if m := summaryFile.FindStringSubmatch(name); m != nil {
+		kind = m[1]
+	} else if name != requestsFile {
+		return "", false
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", false
+	}
+	var stages []string
+	list := false
+	for _, e := range entries {
+		if m := stageFile.FindStringSubmatch(e.Name()); m != nil && m[1] == kind {
+			stages = append(stages, e.Name())
+		}
+		list = list || e.Name() == requestsFile && kind == "lifecycle"
+	}
+	switch {
+	case len(stages) > 1:
+		return stages[0] + " and the other stages", !stage
+	case list:
+		return requestsFile, name != requestsFile
+	case len(stages) == 1:
+		return stages[0], !stage
+	}
+	return "", false // a summary alone
 }

@@ -425,3 +425,47 @@ func TestGapsAddUp(t *testing.T) {
 		}
 	}
 }
+
+// inference-perf tells of each request three times, in its list, in the file of
+// its stage and in the summary: in a folder one account counts.
+func TestInferencePerfCountsOnce(t *testing.T) {
+	list := `[{"start_time": 1.0, "end_time": 2.0, "request": "{}", "response": "", "error": null, "info": null}]`
+	summary := `{"load_summary": {"count": 1, "requested_rate": 1.0}, "successes": {"count": 1}, "failures": {"count": 0}}`
+	const requests, all, adapter = "per_request_lifecycle_metrics.json", "summary_lifecycle_metrics.json", "adapter_x_lifecycle_metrics.json"
+	const s0, s1, p0, p1, pAll = "stage_0_lifecycle_metrics.json", "stage_1_lifecycle_metrics.json",
+		"stage_0_prometheus_metrics.json", "stage_1_prometheus_metrics.json", "summary_prometheus_metrics.json"
+	for _, c := range []struct{ there, want []string }{
+		{[]string{requests, all, s0, s1, p0, p1, pAll, adapter}, []string{s0, p0, s1, p1}},
+		{[]string{requests, all, s0, adapter}, []string{requests}},
+		{[]string{requests, all}, []string{requests}},
+		{[]string{all, s0, p0, pAll}, []string{s0, p0}},
+		{[]string{all, s0, s1}, []string{s0, s1}},
+		{[]string{all}, []string{all}},
+		{[]string{requests, p0, p1, pAll}, []string{requests, p0, p1}},
+	} {
+		dir := t.TempDir()
+		for _, name := range c.there {
+			write(t, filepath.Join(dir, name), map[bool]string{true: list, false: summary}[name == requests])
+		}
+		uploads, skipped, err := Find([]string{dir}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, up := range uploads {
+			got = append(got, filepath.Base(up.Name))
+		}
+		if !slices.Equal(got, c.want) || len(skipped) != len(c.there)-len(c.want) {
+			t.Errorf("of %v: %v, want %v", c.there, got, c.want)
+		}
+		for _, s := range skipped {
+			if !strings.HasPrefix(s.Why, "the same run as ") {
+				t.Errorf("%s: %s", s.Name, s.Why)
+			}
+		}
+		outright, _, err := Find([]string{filepath.Join(dir, c.there[0])}, nil)
+		if err != nil || len(outright) != 1 {
+			t.Errorf("%s, named outright: %v %v", c.there[0], outright, err)
+		}
+	}
+}

@@ -24,6 +24,14 @@
 // stages is one run that mixes its load points. The summaries of the stages are
 // runs of one load point each.
 //
+// # Three accounts of one request
+//
+// Each request is in the list, in the summary of its stage and in that of the
+// whole sweep. In a folder one of them is taken in: of several stages their
+// summaries, for each is a load point; of one stage the list, for it has the
+// times of every request; the summary of the sweep where it is alone. The others
+// are skipped, and say so. A file that is named outright is always taken in.
+//
 // # Times that are not what they are called
 //
 // Before 0.5 output_token_times are stamps of lines or messages, the blank line
