@@ -67,7 +67,29 @@ machines. servestat.yaml can set the severity of a rule, or turn it OFF:
 
 The lake is ./lake unless --lake or SERVESTAT_LAKE says otherwise. Ingesting is
 idempotent: twice, in another order, or again after a kill ends in the same
-bytes. A file that cannot be used is quarantined with its reason.
+bytes.
+
+Files, folders, globs and - for stdin are taken, compressed with gzip or zstd as
+they may be. An archive (zip, tar, tar.gz, tar.zst; told by content, not by name)
+is gone through like a folder: its side-cars, server logs and companions count for
+the results beside them, and results.zip/c8/run1.json names a run of it. What in
+an archive is a link, a device, an archive again, has a name that leaves it or
+that is there already, is refused by itself.
+
+One bad file, run, request or member never stops the rest. A file of which nothing
+can be used is quarantined; one that was cut short gives what is whole. ingest says
+the first few on stderr, and keeps all with the upload:
+
+	$ servestat rejects
+	…
+
+Exit code: 0 where anything was used; 3 where nothing was, or, with --strict,
+where anything was rejected.
+
+What one upload can cost is bounded. Each limit has a flag, and what passes it is
+rejected with that flag's name: --max-upload and --max-decompressed (16 GiB each),
+--max-ratio (200 times its size), --max-entries (10000 members), --max-archive-depth
+(1), --max-nesting (1000), --max-string (1 MiB) and --max-requests (a million a run).
 
 # Say what was measured
 
@@ -129,6 +151,14 @@ at each level. The unit is a series, the runs of one model, hardware, path and
 runtime version. One whose runs have not changed is not analysed again: above,
 the curve had been asked for before. A result of other runs than there are now is
 not shown, and sql says so on stderr.
+
+# Hand it on
+
+	$ servestat export -o reports runtime_version=0.20.0,max_concurrency=8,repeat=1
+	reports/…
+
+Each run becomes a Benchmark Report of llm-d (version 0.2, YAML) with the numbers
+that were recomputed from its raw times, over the whole run.
 
 # Reports
 

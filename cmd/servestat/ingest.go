@@ -18,6 +18,10 @@ stdin. Files are told by their content. gzip and zstd are unpacked; an archive
 Ingesting the same file twice changes nothing. A file that cannot be used is
 quarantined with the reason, and the rest goes on: servestat rejects lists them.
 
+A folder of inference-perf tells of each request in its list, in the file of its
+stage and in the summary; one of them counts. Of several stages their files do,
+for each is a load point; of one the list, which has the times of every request.
+
 A result file does not say which server it measured. That is taken from, in
 this order of authority:
 
