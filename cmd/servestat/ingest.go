@@ -143,9 +143,9 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 	for _, u := range uploads {
 		total += u.Size
 	}
-	add, done := a.term.bar("ingest", total)
-	defer done()
-	opts.Progress = add
+	progress := a.term.bar("ingest", total)
+	defer progress.end()
+	opts.Progress = progress.add
 	in, err := ingest.New(l, opts)
 	if err != nil {
 		return t, usagef("", "%w", err)
@@ -160,6 +160,7 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 			return t, err
 		}
 		t.add(rep)
+		progress.say(count(t.requests, "request"))
 		a.tell(rep)
 		if each != nil {
 			if err := each(rep); err != nil {

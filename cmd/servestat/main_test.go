@@ -182,15 +182,27 @@ func readTree(root string) map[string][]byte {
 }
 
 // A process killed at any moment leaves a lake that the same command, run again,
-// completes to the same bytes as if nothing had happened.
+// completes to the same bytes as if nothing had happened; from an archive too, which
+// is unpacked inside the lake for a while.
 func TestKilledIngestIsCompletedByRunningItAgain(t *testing.T) {
-	logs := "testdata/demo/logs"
+	logs, err := filepath.Abs("testdata/demo/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	members, err := archivetest.Folder(logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archived := filepath.Join(t.TempDir(), "logs") // called as the folder is
+	if err := os.WriteFile(archived, archivetest.Zip(members...), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	whole := filepath.Join(t.TempDir(), "whole")
 	begin := time.Now()
 	ingestProcess(t, whole, logs, 0)
 	took := time.Since(begin)
 	rng := rand.New(rand.NewPCG(1, 1))
-	for round := range 3 {
+	for round, logs := range []string{logs, logs, archived} {
 		lake := filepath.Join(t.TempDir(), fmt.Sprint("killed", round))
 		killed := 0
 		for range 12 {

@@ -129,7 +129,7 @@ func (a *app) rootCommand() *cobra.Command {
 	pf.String("config", "", "configuration file (default: servestat.yaml in this folder, if there)")
 	pf.BoolP("quiet", "q", false, "say nothing but errors on stderr")
 	pf.BoolP("verbose", "v", false, "say more on stderr")
-	pf.Bool("no-progress", false, "no progress bar")
+	pf.Bool("no-progress", false, "do not say how far a command is")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef(suggestFlag(cmd, err), "%s: %w", cmd.CommandPath(), err)
 	})
@@ -160,7 +160,9 @@ func (a *app) configure(cmd *cobra.Command) error {
 	}
 	a.term.quiet = v.GetBool("quiet")
 	a.term.verbose = v.GetBool("verbose")
-	a.term.progress = !a.term.quiet && !v.GetBool("no-progress") && isTerminal(a.stderr)
+	watched := isTerminal(a.stderr)
+	a.term.progress = !a.term.quiet && !v.GetBool("no-progress") && watched
+	a.term.lines = !a.term.quiet && !v.GetBool("no-progress") && !watched
 	return nil
 }
 

@@ -136,13 +136,13 @@ func (a *app) counting(what string, total int) func(done, total int) {
 	if !a.term.progress {
 		return nil
 	}
-	add, finish := a.term.bar(what, int64(total))
+	p := a.term.bar(what, int64(total))
 	last := 0
 	return func(done, total int) {
-		add(int64(done - last))
+		p.add(int64(done - last))
 		last = done
 		if done == total {
-			finish()
+			p.end()
 		}
 	}
 }

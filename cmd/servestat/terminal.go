@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -17,8 +19,9 @@ import (
 
 // A terminal talks to the person.
 type terminal struct {
-	w                        io.Writer
-	quiet, verbose, progress bool
+	w               io.Writer
+	quiet, verbose  bool
+	progress, lines bool // say how far a command is, on a terminal or elsewhere
 }
 
 func (t *terminal) line(kind, format string, args ...any) {
@@ -57,17 +60,69 @@ func printable(s string) string {
 	}, s)
 }
 
-// bar shows progress in bytes towards total, on a terminal only. Call the
-// returned functions as bytes are done and at the end.
-func (t *terminal) bar(what string, total int64) (add func(int64), done func()) {
-	if !t.progress || total == 0 {
-		return func(int64) {}, func() {}
+// lineEvery is how often a command that nobody watches says how far it is.
+const lineEvery = 10 * time.Second
+
+// A progress says how far a long command is, in bytes and in what it has found: by
+// a bar on a terminal, elsewhere by a line now and then.
+type progress struct {
+	t     *terminal
+	what  string
+	total int64
+
+	mu    sync.Mutex
+	done  int64
+	found string
+	bar   *progressbar.ProgressBar // nil where there is none
+	every time.Duration            // between lines; 0: none
+	last  time.Time
+}
+
+// bar begins to show progress towards total bytes.
+func (t *terminal) bar(what string, total int64) *progress {
+	p := &progress{t: t, what: what, total: total, last: time.Now()}
+	switch {
+	case total == 0:
+	case t.progress:
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(t.w), progressbar.OptionSetDescription("servestat: "+what),
+			progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(100e6), progressbar.OptionClearOnFinish())
+	case t.lines:
+		p.every = lineEvery
 	}
-	b := progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(t.w), progressbar.OptionSetDescription("servestat: "+what),
-		progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(100e6), progressbar.OptionClearOnFinish())
-	return func(n int64) { _ = b.Add64(n) }, func() { _ = b.Finish() }
+	return p
+}
+
+// add says that so many more bytes are done.
+func (p *progress) add(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += n
+	if p.bar != nil {
+		_ = p.bar.Add64(n)
+	}
+	if p.every > 0 && time.Since(p.last) >= p.every {
+		p.last = time.Now()
+		p.t.infof("%s: %d %%, %s of %s%s", p.what, 100*p.done/p.total, bytesText(uint64(p.done)), bytesText(uint64(p.total)), p.found)
+	}
+}
+
+// say tells what was found so far: "2520 requests".
+func (p *progress) say(found string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found = ", " + found
+	if p.bar != nil {
+		p.bar.Describe("servestat: " + p.what + p.found)
+	}
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
 }
 
 func isTerminal(w io.Writer) bool {
