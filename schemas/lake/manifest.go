@@ -160,7 +160,7 @@ type Reject struct {
 	Member  string `json:"member,omitempty"` // of an archive, where the receipt is the archive's own
 	Offset  int64  `json:"offset"`           // -1: not at one byte
 	Run     int    `json:"run"`              // -1: not about one run
-	Request int    `json:"request"` // -1: not about one request
+	Request int    `json:"request"`          // -1: not about one request
 	Reason  string `json:"reason"`
 	Hint    string `json:"hint,omitempty"`
 	Fatal   bool   `json:"fatal,omitempty"` // the run was not used
