@@ -265,7 +265,7 @@ func (in *Ingester) spool(ctx context.Context, up Upload, kind archive.Kind) (Up
 	}
 	defer r.Close()
 	src := &source{ctx: ctx, r: r}
-	var content io.Reader = io.LimitReader(src, in.opts.Limits.stored()+1)
+	content := io.LimitReader(src, in.opts.Limits.stored()+1)
 	if kind == archive.Zip {
 		stream, err := archive.Decompress(src, in.opts.Limits.Limits)
 		if err != nil {
