@@ -174,7 +174,7 @@ func (f *finder) addFound(p, name string) error {
 		f.skipped = append(f.skipped, Skipped{name, "the same run as " + of + ": read with it"})
 		return nil
 	}
-	if _, ok := detect(head); ok || archive.Detect(head) != archive.None {
+	if _, ok := detect(head); ok || isObserved(p, head) || archive.Detect(head) != archive.None {
 		up := f.fileUpload(p, name, info.Size())
 		up.met = true
 		f.uploads = append(f.uploads, up)

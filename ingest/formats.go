@@ -126,8 +126,5 @@ func explain(head []byte) string {
 	if why, ok := vllm.Explain(head); ok {
 		return why
 	}
-	if isServerLog(head) {
-		return "a server log: read for the runs beside it"
-	}
 	return "no benchmark result that servestat knows"
 }

@@ -93,6 +93,9 @@ func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
 		return nil, err
 	}
 	defer raw.Discard()
+	if o, ok := detectObserved(raw.head); ok {
+		return in.observe(ctx, up, raw, o, m)
+	}
 	id, problem := in.identify(up)
 	f, known := detect(raw.head)
 	switch {
@@ -263,10 +266,7 @@ func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, besi
 		return fmt.Errorf("%s: %w", rep.SourceName, err)
 	}
 	if raw.cut {
-		rep.addReject(&schemas.Reject{
-			At:     schemas.Pos{Offset: raw.size, Request: -1},
-			Reason: "the compressed file ends early", Hint: "copy it again: what came after may be missing",
-		})
+		rep.rejectCut(raw)
 	}
 	rep.conclude()
 	return nil
@@ -304,19 +304,23 @@ func (in *Ingester) commit(run *schemas.Run, used map[string]string, blocks []la
 		RunID: run.ID, ContentDigest: run.ContentDigest, UploadSHA256: run.UploadSHA256, SourceName: run.SourceName,
 		ParserVersion: run.ParserVersion, Identity: identityDigest(run, used), Known: len(used), Values: used, Blocks: blocks,
 	}
-	others := in.byDigest[run.ContentDigest]
+	return m, in.commitManifest(m, rep)
+}
+
+func (in *Ingester) commitManifest(m *lake.Manifest, rep *Report) error {
+	others := in.byDigest[m.ContentDigest]
 	if in.opts.Relabel {
 		m.Revision = nextRevision(others, m)
 	}
 	created, err := in.session.Commit(m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if created {
-		in.byDigest[run.ContentDigest] = append(others, m)
+		in.byDigest[m.ContentDigest] = append(others, m)
 	}
-	rep.Warnings = append(rep.Warnings, conflicts(m, in.byDigest[run.ContentDigest])...)
-	return m, nil
+	rep.Warnings = append(rep.Warnings, conflicts(m, in.byDigest[m.ContentDigest])...)
+	return nil
 }
 
 // nextRevision is the least revision under which m is what readers see.
@@ -431,6 +435,11 @@ func (rep *Report) Summary() string {
 		fmt.Fprintf(&b, "quarantined: %s", rep.Quarantined)
 	case rep.Archive:
 		fmt.Fprintf(&b, "%d of its members were refused", len(rep.Rejects))
+	case rep.Observed != nil:
+		fmt.Fprintf(&b, "%d log events, %d samples", rep.Observed.LogEvents, rep.Observed.Samples)
+		if !rep.Observed.ServerStartKnown {
+			b.WriteString("; of no known server start")
+		}
 	default:
 		requests, gaps := int64(0), int64(0)
 		for _, r := range rep.Runs {

@@ -10,10 +10,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/servestat/servestat/ingest/serverlog"
+	"github.com/servestat/servestat/schemas"
 )
 
 // SidecarName is the file that says, beside results or above them, what the
@@ -26,6 +28,7 @@ type sidecar struct {
 	values    map[string]string
 	path      *pathPattern // path of results below dir
 	serverLog string       // path of the server log, relative to dir
+	logPath   *pathPattern // the same, read backwards: what a log's path says; may be nil
 }
 
 // configKeys may share the file with identity: it is also the name of the
@@ -41,42 +44,66 @@ var configKeys = []string{
 type surroundings struct {
 	sidecars map[string]*sidecar // by folder; nil where there is none
 	logs     map[string]serverlog.Facts
-	beside   map[string][]string // server logs by folder
+	beside   map[string][]string               // server logs by folder
+	dates    map[string]schemas.Opt[time.Time] // of a result, by folder
 }
 
 func newSurroundings() *surroundings {
-	return &surroundings{sidecars: map[string]*sidecar{}, logs: map[string]serverlog.Facts{}, beside: map[string][]string{}}
+	return &surroundings{sidecars: map[string]*sidecar{}, logs: map[string]serverlog.Facts{}, beside: map[string][]string{}, dates: map[string]schemas.Opt[time.Time]{}}
 }
 
 // identify collects what lies around a result: side-cars, the nearest overruling
 // those above, then the path, then the server log. Around the members of an
 // archive lie the other members, and above the archive what lies beside it.
 func (s *surroundings) identify(id *Identity, up Upload) error {
-	abs, err := filepath.Abs(up.Path)
+	logPath := ""
+	abs, err := s.eachSidecar(up, func(c *sidecar, rel string) error {
+		c.identify(id, rel)
+		if c.serverLog == "" {
+			return nil
+		}
+		logPath = filepath.Join(c.dir, filepath.FromSlash(id.fill(c.serverLog)))
+		if up.within.of(c.dir) != up.within.of(logPath) {
+			return fmt.Errorf("side-car %s: server_log: %s leaves the archive", filepath.Join(c.dir, SidecarName), c.serverLog)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
+	}
+	return s.identifyByLog(id, logPath, filepath.Dir(abs))
+}
+
+// eachSidecar calls f for the side-cars that apply to an upload, with its path
+// below each: the farthest first, so that nearer ones overwrite.
+func (s *surroundings) eachSidecar(up Upload, f func(c *sidecar, rel string) error) (abs string, err error) {
+	if abs, err = filepath.Abs(up.Path); err != nil {
+		return "", err
 	}
 	cars, err := s.above(filepath.Dir(abs), up.within)
 	if err != nil {
-		return err
+		return "", err
 	}
-	logPath := ""
-	for i := len(cars) - 1; i >= 0; i-- { // the farthest first, so that nearer ones overwrite
-		c := cars[i]
-		for k, v := range c.values {
-			id.Set(k, v, FromSidecar)
+	for _, c := range slices.Backward(cars) {
+		rel, err := filepath.Rel(up.within.place(c.dir), up.within.place(abs))
+		if err != nil {
+			return "", err
 		}
-		if rel, err := filepath.Rel(up.within.place(c.dir), up.within.place(abs)); err == nil && c.path != nil {
-			c.path.identify(id, filepath.ToSlash(rel))
-		}
-		if c.serverLog != "" {
-			logPath = filepath.Join(c.dir, filepath.FromSlash(id.fill(c.serverLog)))
-			if up.within.of(c.dir) != up.within.of(logPath) {
-				return fmt.Errorf("side-car %s: server_log: %s leaves the archive", filepath.Join(c.dir, SidecarName), c.serverLog)
-			}
+		if err := f(c, filepath.ToSlash(rel)); err != nil {
+			return "", err
 		}
 	}
-	return s.identifyByLog(id, logPath, filepath.Dir(abs))
+	return abs, nil
+}
+
+// identify sets what the side-car says of the file at rel, below its folder.
+func (c *sidecar) identify(id *Identity, rel string) {
+	for k, v := range c.values {
+		id.Set(k, v, FromSidecar)
+	}
+	if c.path != nil {
+		c.path.identify(id, rel)
+	}
 }
 
 // above returns the side-cars that apply to a folder, the nearest first.
@@ -155,6 +182,9 @@ func (c *sidecar) set(key string, v any) error {
 		return err
 	case key == "server_log":
 		c.serverLog = text
+		if logPath, err := compilePath(text); err == nil { // it has placeholders, each once
+			c.logPath = logPath
+		}
 	case known:
 		c.values[key] = text
 	default:

@@ -9,7 +9,10 @@ type LogEvent struct {
 	Line int64 // in the log, from 1
 	// Time is the log's own wall clock, without a zone; a year that the log does
 	// not print is taken from its surroundings or missing with the rest.
-	Time    Opt[time.Time]
+	Time Opt[time.Time]
+	// UTC is the same moment as an instant, where a container runtime printed it
+	// with its zone in front of the line.
+	UTC     Opt[time.Time]
 	Process Opt[string] // APIServer, EngineCore_0, Worker_TP0, …
 	PID     Opt[int64]
 	Level   Opt[string] // DEBUG, INFO, WARNING, ERROR, CRITICAL
@@ -68,6 +71,7 @@ var LogEventsTable = newTable(
 	field[LogEventRow]{Column{10, "message", String, "", "text without prefix and colours, at most 4,000 bytes", true}, func(r *LogEventRow) any { return r.Message }},
 	field[LogEventRow]{Column{11, "kind", String, "", "what the line states: version, engine_args, kv_cache, engine_stats, …", false}, func(r *LogEventRow) any { return r.Kind.any() }},
 	field[LogEventRow]{Column{12, "facts", String, "", "what was read from it, a JSON object; secrets are redacted", false}, func(r *LogEventRow) any { return jsonMap(r.Facts) }},
+	field[LogEventRow]{Column{13, "at_utc", Timestamp, "", "the same moment in UTC, where a container runtime printed it with its zone; NULL where the zone is unknown", false}, func(r *LogEventRow) any { return r.UTC.any() }},
 )
 
 // A SampleRow is a sample with the upload that it came in.

@@ -31,7 +31,13 @@ this order of authority:
   4. the server log beside it (version banner, engine arguments)
   5. --path-pattern, e.g. '{runtime_version}/{hardware}/c{max_concurrency}/*'
 
-What stays unknown is NULL, and said.`
+What stays unknown is NULL, and said.
+
+Server logs and telemetry (tegrastats, nvidia-smi, dcgmi, Prometheus scrapes,
+engine counters as CSV) are taken in too, as tables log_events and samples; they
+join with runs of the same server_start, which is looked up for them likewise.
+Times without a year take it from the results beside them, those without a zone
+from the label utc_offset: "+02:00" of a servestat.yaml.`
 
 func (a *app) ingestCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -92,11 +98,15 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 // A tally counts what became of uploads.
 type tally struct {
 	uploads, runs, requests, gaps, known, quarantined, rejects, skipped int
+	logEvents, samples                                                  int
 }
 
 func (t tally) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s, %s, %s", count(t.uploads, "file"), count(t.runs, "new run"), count(t.requests, "request"), count(t.gaps, "chunk gap"))
+	if t.logEvents > 0 || t.samples > 0 {
+		fmt.Fprintf(&b, ", %s, %s", count(t.logEvents, "log event"), count(t.samples, "sample"))
+	}
 	for _, part := range []struct {
 		n    int
 		what string
@@ -183,6 +193,10 @@ func (t *tally) add(rep *ingest.Report) {
 	if rep.Known {
 		t.known++
 		return
+	}
+	if o := rep.Observed; o != nil {
+		t.logEvents += int(o.LogEvents)
+		t.samples += int(o.Samples)
 	}
 	t.runs += len(rep.Runs)
 	for _, r := range rep.Runs {

@@ -314,6 +314,7 @@ func (r *Reader) event(l *line, at, row int64) *schemas.LogEvent {
 	setProcess(e, l)
 	front, ok := parseFront(l.lead)
 	e.Time = r.clock.resolve(l.stamp, front, ok)
+	e.UTC = front.instant()
 	return e
 }
 

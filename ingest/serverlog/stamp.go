@@ -31,6 +31,9 @@ type front struct {
 	zone bool
 }
 
+// instant returns the time in UTC, where the zone is known.
+func (f front) instant() schemas.Opt[time.Time] { return schemas.Opt[time.Time]{V: f.time, OK: f.zone} }
+
 // fullDate finds a time with a year, as Docker, Kubernetes, journald and Python's
 // own logging write it.
 var fullDate = regexp.MustCompile(`\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d)\b)?`)

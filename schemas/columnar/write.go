@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
@@ -47,37 +46,16 @@ func newFileWriter(w io.Writer, t schemas.TableInfo) (*pqarrow.FileWriter, error
 // WriteTable writes rows as one Parquet file and returns how many there were.
 // It holds one batch of rows at a time.
 func WriteTable[T any](w io.Writer, t *schemas.Table[T], rows iter.Seq[*T]) (n int64, err error) {
-	fw, err := newFileWriter(w, t.TableInfo)
+	rw, err := NewRowWriter(w, t)
 	if err != nil {
 		return 0, err
 	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, t.Arrow())
-	defer b.Release()
-	inBatch := 0
 	for row := range rows {
-		for i, v := range t.Row(row) {
-			appendValue(b.Field(i), v)
-		}
-		n++
-		if inBatch++; inBatch == batchRows {
-			if err := flush(fw, b); err != nil {
-				return n, err
-			}
-			inBatch = 0
+		if err := rw.Append(row); err != nil {
+			return rw.rows, err
 		}
 	}
-	if inBatch > 0 {
-		if err := flush(fw, b); err != nil {
-			return n, err
-		}
-	}
-	return n, fw.Close()
-}
-
-func flush(fw *pqarrow.FileWriter, b *array.RecordBuilder) error {
-	rec := b.NewRecord()
-	defer rec.Release()
-	return fw.WriteBuffered(rec)
+	return rw.Close()
 }
 
 func appendValue(b array.Builder, v any) {

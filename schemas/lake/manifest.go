@@ -41,7 +41,8 @@ type Block struct {
 }
 
 // A Manifest commits one run under one identity: its presence in the lake makes
-// the run visible.
+// the run visible. A server log and a telemetry file have one too, which names no
+// block of runs; its run id stands for the upload.
 type Manifest struct {
 	Schema        string `json:"schema"`
 	RunID         string `json:"run_id"`
@@ -144,7 +145,17 @@ type Receipt struct {
 	// Quarantined says why nothing of the upload, or not all of it, was used.
 	Quarantined string     `json:"quarantined,omitempty"`
 	Runs        []RunEntry `json:"runs"`
-	Rejects     []Reject   `json:"rejects,omitempty"`
+	// Observed is what a server log or telemetry gave, which has no runs.
+	Observed *Observed `json:"observed,omitempty"`
+	Rejects  []Reject  `json:"rejects,omitempty"`
+}
+
+// Observed counts the rows of an upload of what a server or its machine did.
+type Observed struct {
+	Manifest         string `json:"manifest"`
+	LogEvents        int64  `json:"log_events"`
+	Samples          int64  `json:"samples"`
+	ServerStartKnown bool   `json:"server_start_known"` // its rows join with runs
 }
 
 // A RunEntry is a run of an upload.

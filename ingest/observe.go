@@ -1,0 +1,363 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/servestat/servestat/ingest/serverlog"
+	"github.com/servestat/servestat/ingest/telemetry"
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/columnar"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+// An observed is a kind of upload that says what a server or its machine did,
+// and has no run: its records are [*schemas.LogEvent] and [*schemas.Sample].
+type observed struct {
+	name          string
+	parserVersion string
+	// clock finds what lies around an upload and says what its times mean.
+	clock func(in *Ingester, up Upload, id *Identity) (clock, error)
+	open  func(r io.Reader, name string, c clock) recordReader
+	// check looks over the whole upload for what its rows do not show; may be nil.
+	check func(r io.Reader, name string) (warning string, err error)
+}
+
+// A clock is what is known of times that an upload prints in part.
+type clock struct {
+	near schemas.Opt[time.Time]     // about when it was written: decides the year
+	east schemas.Opt[time.Duration] // of UTC: decides the zone
+}
+
+// values are the clock as identity: what the rows depend on.
+func (c clock) values(into map[string]string) {
+	if c.near.OK {
+		into["near"] = c.near.V.Format(time.DateOnly)
+	}
+	if c.east.OK {
+		into[offsetKey] = formatOffset(c.east.V)
+	}
+}
+
+var (
+	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, check: severalStarts}
+	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
+)
+
+func openServerLog(r io.Reader, name string, c clock) recordReader {
+	log := serverlog.NewReader(r, name)
+	if c.near.OK {
+		log.Near(c.near.V)
+	}
+	return log
+}
+
+func openTelemetry(r io.Reader, name string, c clock) recordReader {
+	t := telemetry.NewReader(r, name)
+	if c.east.OK {
+		t.SetOffset(c.east.V)
+	}
+	return t
+}
+
+// detectObserved tells a server log or telemetry by its first bytes.
+func detectObserved(head []byte) (observed, bool) {
+	if _, isResult := detect(head); isResult {
+		return observed{}, false
+	}
+	if name, ok := serverlog.Detect(head); ok {
+		return serverLogs.named(name), true
+	}
+	if name, ok := telemetry.Detect(head); ok {
+		return telemetries.named(name), true
+	}
+	return observed{}, false
+}
+
+func (o observed) named(name string) observed {
+	o.name = name
+	return o
+}
+
+// isObserved reports whether a file met in a folder is a server log or telemetry.
+// Pages and programs are not, though they may quote some.
+func isObserved(path string, head []byte) bool {
+	switch filepath.Ext(path) {
+	case ".md", ".rst", ".html", ".py", ".sh", ".go", ".ipynb", ".yaml", ".yml":
+		return false
+	}
+	_, ok := detectObserved(head)
+	return ok
+}
+
+// observe takes in an upload without runs.
+func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o observed, m *meter) (*Report, error) {
+	id, problem := in.identifyObserved(up)
+	c, err := o.clock(in, up, id)
+	problem = errors.Join(problem, err)
+	if raw.damage != nil {
+		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
+	}
+	run := observedRun(id)
+	clockValues := map[string]string{}
+	c.values(clockValues)
+	receipt := &lake.Receipt{
+		UploadSHA256: raw.sha256, SourceName: up.Name, Format: o.name, ParserVersion: o.parserVersion,
+		Bytes: raw.size, Raw: lake.RawName(raw.sha256),
+		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(clockValues)),
+	}
+	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
+		return &Report{Receipt: old, Known: true}, err
+	}
+	if _, err := raw.Publish(receipt.Raw); err != nil {
+		return nil, err
+	}
+	rep := &Report{Receipt: receipt}
+	if problem != nil {
+		receipt.Quarantined = problem.Error()
+		return rep, in.session.PutReceipt(receipt)
+	}
+	if err := in.readObserved(ctx, raw, o, c, run, rep, m); err != nil {
+		return nil, err
+	}
+	return rep, in.session.PutReceipt(receipt)
+}
+
+// identifyObserved collects what is said of the server that an upload is of. The
+// template of a side-car's server_log says it of a log that it names.
+func (in *Ingester) identifyObserved(up Upload) (*Identity, error) {
+	id := NewIdentity()
+	for k, v := range in.opts.Labels {
+		id.Set(k, v, FromLabel)
+	}
+	if in.path != nil {
+		in.path.identify(id, up.Name)
+	}
+	if up.Path == "" {
+		return id, nil
+	}
+	_, err := in.around.eachSidecar(up, func(c *sidecar, rel string) error {
+		c.identify(id, rel)
+		if c.logPath != nil {
+			c.logPath.identify(id, rel)
+		}
+		return nil
+	})
+	return id, err
+}
+
+// observedRun is the run that an upload of this identity would be of, as far as
+// its rows need it: which server start.
+func observedRun(id *Identity) *schemas.Run {
+	id.fillAll()
+	run := &schemas.Run{}
+	if start, _, ok := id.Get("server_start"); ok {
+		run.ServerStart = schemas.Some(start)
+	}
+	return run
+}
+
+// readObserved reads the kept upload into blocks and publishes them.
+func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed, c clock, run *schemas.Run, rep *Report, m *meter) error {
+	file, err := openRaw(ctx, raw.Path())
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	otherHalf := func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.size)) }
+	records := o.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName, c)
+	b := &observedBuilder{in: in, start: run.ServerStart, rep: rep}
+	defer b.discard()
+	for records.Scan() {
+		if err := b.add(records.Record()); err != nil {
+			return err
+		}
+	}
+	if err := records.Err(); err != nil {
+		return fmt.Errorf("%s: %w", rep.SourceName, err)
+	}
+	if raw.cut {
+		rep.rejectCut(raw)
+	}
+	if b.fatal != "" {
+		rep.Quarantined, rep.Observed = b.fatal, nil
+		return nil
+	}
+	if b.events == nil && b.samples == nil {
+		rep.Quarantined = "no line of it says anything of a server: no event and no sample"
+		return nil
+	}
+	if err := in.checkObserved(ctx, raw, o, rep); err != nil {
+		return err
+	}
+	return b.publish(o, c)
+}
+
+// checkObserved warns of what the whole upload shows.
+func (in *Ingester) checkObserved(ctx context.Context, raw *rawUpload, o observed, rep *Report) error {
+	if o.check == nil {
+		return nil
+	}
+	file, err := openRaw(ctx, raw.Path())
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	warning, err := o.check(file, rep.SourceName)
+	if err != nil || warning == "" {
+		return err
+	}
+	rep.Warnings = append(rep.Warnings, rep.SourceName+": "+warning)
+	return nil
+}
+
+// severalStarts says where a log holds more than one start of a server: its rows
+// would all join with the runs of one.
+func severalStarts(r io.Reader, name string) (string, error) {
+	facts, err := serverlog.ReadFacts(r, name)
+	if err != nil || len(facts.Starts) < 2 {
+		return "", err
+	}
+	return fmt.Sprintf("holds %d starts of a server, and its rows can name one server_start or none: split it where each begins (the last at byte %d) for them to join with their runs",
+		len(facts.Starts), facts.Starts[len(facts.Starts)-1].At.Offset), nil
+}
+
+// An observedBuilder turns events and samples into blocks as they come.
+type observedBuilder struct {
+	in      *Ingester
+	start   schemas.Opt[string]
+	rep     *Report
+	events  *observedBlock[schemas.LogEventRow]
+	samples *observedBlock[schemas.SampleRow]
+	day     string // of the first time; empty where there is none
+	fatal   string // why nothing of the upload can be used
+}
+
+// An observedBlock is a table in the making.
+type observedBlock[T any] struct {
+	*columnar.RowWriter[T]
+	blob *lake.Blob
+}
+
+func newObservedBlock[T any](s *lake.Session, t *schemas.Table[T]) (*observedBlock[T], error) {
+	blob, err := s.Create()
+	if err != nil {
+		return nil, err
+	}
+	w, err := columnar.NewRowWriter(blob, t)
+	if err != nil {
+		blob.Discard()
+		return nil, err
+	}
+	return &observedBlock[T]{w, blob}, nil
+}
+
+// publish completes the table and adds its block.
+func (b *observedBlock[T]) publish(blocks []lake.Block, table, day string) ([]lake.Block, error) {
+	rows, err := b.Close()
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", table, err)
+	}
+	return appendBlock(blocks, b.blob, table, day, rows)
+}
+
+func (b *observedBuilder) discard() {
+	if b.events != nil {
+		b.events.blob.Discard()
+	}
+	if b.samples != nil {
+		b.samples.blob.Discard()
+	}
+}
+
+func (b *observedBuilder) add(rec schemas.Record) (err error) {
+	switch rec := rec.(type) {
+	case *schemas.Reject:
+		b.rep.addReject(rec)
+		if rec.Fatal {
+			b.fatal = rec.Reason
+		}
+	case *schemas.LogEvent:
+		b.at(rec.Time)
+		if b.events == nil {
+			if b.events, err = newObservedBlock(b.in.session, schemas.LogEventsTable); err != nil {
+				return err
+			}
+			b.rep.count()
+		}
+		b.rep.Observed.LogEvents++
+		return b.events.Append(&schemas.LogEventRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, LogEvent: rec})
+	case *schemas.Sample:
+		b.at(rec.Time)
+		if b.samples == nil {
+			if b.samples, err = newObservedBlock(b.in.session, schemas.SamplesTable); err != nil {
+				return err
+			}
+			b.rep.count()
+		}
+		b.rep.Observed.Samples++
+		return b.samples.Append(&schemas.SampleRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Sample: rec})
+	}
+	return nil
+}
+
+// count begins to count an upload's rows.
+func (rep *Report) count() {
+	if rep.Observed == nil {
+		rep.Observed = &lake.Observed{}
+	}
+}
+
+// at takes the day of the first time.
+func (b *observedBuilder) at(t schemas.Opt[time.Time]) {
+	if b.day == "" && t.OK {
+		b.day = t.V.Format(time.DateOnly)
+	}
+}
+
+// publish publishes the blocks, then the manifest. The upload's own digest is
+// what tells its content from others'.
+func (b *observedBuilder) publish(o observed, c clock) (err error) {
+	var blocks []lake.Block
+	day := b.day
+	if day == "" {
+		day = "unknown"
+	}
+	if b.events != nil {
+		if blocks, err = b.events.publish(blocks, schemas.LogEventsTable.Name, day); err != nil {
+			return err
+		}
+	}
+	if b.samples != nil {
+		if blocks, err = b.samples.publish(blocks, schemas.SamplesTable.Name, day); err != nil {
+			return err
+		}
+	}
+	values := map[string]string{}
+	c.values(values)
+	if b.start.OK {
+		values["server_start"] = b.start.V
+	}
+	run := &schemas.Run{SourceName: b.rep.SourceName, ParserVersion: o.parserVersion}
+	m := &lake.Manifest{
+		RunID: schemas.NewRunID(b.rep.UploadSHA256, 0), ContentDigest: b.rep.UploadSHA256, UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName,
+		ParserVersion: o.parserVersion, Identity: identityDigest(run, values), Known: len(values), Values: values, Blocks: blocks,
+	}
+	if err := b.in.commitManifest(m, b.rep); err != nil {
+		return err
+	}
+	b.rep.Observed.Manifest, b.rep.Observed.ServerStartKnown = m.Name(), b.start.OK
+	return nil
+}
+
+// rejectCut says that the compressed upload ends early.
+func (rep *Report) rejectCut(raw *rawUpload) {
+	rep.addReject(&schemas.Reject{
+		At:     schemas.Pos{Offset: raw.size, Request: -1},
+		Reason: "the compressed file ends early", Hint: "copy it again: what came after may be missing",
+	})
+}
