@@ -37,7 +37,14 @@ func auditRun(r *Run) []audit.Finding {
 	if r.Checks != nil {
 		fillChecks(&in, r.Checks)
 	}
+	fillServer(&in, r.server)
 	return audit.Check(in)
+}
+
+func fillServer(in *audit.Run, s *serverSide) {
+	in.ServerRequests, in.ServerTokens, in.ServerPrompt, in.ServerTTFT, in.ServerE2EL = s.requests, s.outputTokens, s.inputTokens, s.ttft, s.e2el
+	in.ServerInFlight, in.ServerMost, in.ServerWider = s.inFlight, s.most, s.wider
+	in.CountedBy, in.SeenBy, in.ServerMissing = s.countedBy, s.seenBy, s.missing
 }
 
 // numericLabel is a label that is a number, NaN where it is none.
@@ -68,6 +75,13 @@ func fillMeasured(in *audit.Run, s *query.RunSummary) {
 	in.OutputLen = math.NaN()
 	if s.OutputTokens.Valid && s.Completed > 0 {
 		in.OutputLen = float64(s.OutputTokens.V) / float64(s.Completed)
+	}
+	if s.InputTokens.Valid && s.Completed > 0 {
+		in.InputLen = float64(s.InputTokens.V) / float64(s.Completed)
+	}
+	in.MostInFlight = math.NaN()
+	if s.MostInFlight.Valid {
+		in.MostInFlight = float64(s.MostInFlight.V)
 	}
 	in.Concurrency, in.SteadyLoad, in.SteadyE2ELs = orNaN(s.Concurrency), orNaN(s.SteadyConcurrency), orNaN(s.SteadyE2ELs)
 	in.ColdStart, in.ColdSlowdown = orNaN(s.SteadyWarm)-orNaN(s.SteadyFrom), orNaN(s.SteadyColdSlowdown)

@@ -24,6 +24,7 @@ type Run struct {
 	query.RunIdentity
 	Sum    *query.RunSummary
 	Checks *query.RunChecks
+	server *serverSide     // never nil
 	audit  []audit.Finding // every check's answer
 }
 
@@ -50,9 +51,13 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	for i := range checks {
 		checksByID[checks[i].RunID] = &checks[i]
 	}
+	servers, err := serverSides(ctx, db, where, ids)
+	if err != nil {
+		return nil, err
+	}
 	d := &Data{Selection: where, db: db}
 	for _, id := range ids {
-		r := &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID]}
+		r := &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID], server: servers[id.RunID]}
 		r.audit = auditRun(r)
 		d.Runs = append(d.Runs, r)
 	}

@@ -86,7 +86,7 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		{"two tokens a chunk", func(r *audit.Run) { r.Gaps /= 2 }, "T6 WARN"},
 		{"a chat stream's role chunk", func(r *audit.Run) { r.Gaps += r.Completed }, "T5 WARN"},
 		{"reasoning is not counted", func(r *audit.Run) { r.Gaps *= 2 }, "T5 FAIL"},
-		{"a client that tokenises the text again", func(r *audit.Run) { r.ServerTokens = 200 * 128 * 1.051 }, "T5 FAIL"},
+		{"a client that tokenises the text again", func(r *audit.Run) { r.ServerRequests, r.ServerTokens = 200, 200*128*1.051 }, "T5 FAIL"},
 		{"the ramp is a third of the run", func(r *audit.Run) {
 			r.Concurrency, r.OutputThroughput, r.SteadyLoad = 5.2, r.OutputThroughput*0.65, 7.9
 		}, "T1 WARN, T2 WARN"},
@@ -100,10 +100,10 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		{"a shared seed", func(r *audit.Run) { r.CachedShare = 0.929 }, "prefix WARN"},
 		{"late dispatch", func(r *audit.Run) { r.DispatchDelay, r.E2EL, r.FromSchedule = 1.426, 0.506, 1.932 }, "coordinated WARN"},
 		{"gaps made up", func(r *audit.Run) { r.Synthetic = true }, "synthetic WARN"},
-		{"a slow client", func(r *audit.Run) { r.ServerTTFT = 0.02 }, "client FAIL"},
+		{"a slow client", func(r *audit.Run) { r.ServerRequests, r.ServerTTFT = 200, 0.02 }, "client FAIL"},
 		{"faster than memory", func(r *audit.Run) { r.BytesPerToken, r.MemoryBandwidth = 8e9, 273e9 }, "T13 FAIL"},
 		{"zero for missing", func(r *audit.Run) { r.ZeroStatistics = []string{"mean_itl_ms"} }, "T14 WARN"},
-		{"a neighbour on the endpoint", func(r *audit.Run) { r.ServerInFlight = 14 }, "T15 FAIL"},
+		{"a neighbour on the endpoint", func(r *audit.Run) { r.ServerInFlight, r.ServerMost = 14, 15 }, "T15 FAIL"},
 		{"requests wait outside the server", func(r *audit.Run) { r.ServerInFlight = 4 }, "T12 WARN"},
 		{"the file ends early", func(r *audit.Run) { r.Truncated = true }, "truncated WARN"},
 		{"open loop may idle", func(r *audit.Run) { r.ClosedLoop, r.Concurrency = false, 1; r.OutputThroughput /= 10 }, ""},
@@ -112,6 +112,66 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		c.bend(&r)
 		if got := fired(r); got != c.want {
 			t.Errorf("%s: fired %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// The server's own counters between the scrapes around a run. The client warms up
+// with two requests that no result file holds, so the counters hold more than the
+// client's sums, and that alone is no fault.
+func TestServersCountIsHeldAgainstTheClients(t *testing.T) {
+	const requests, output, input = 64, 48, 64
+	for _, c := range []struct {
+		story string
+		bend  func(*audit.Run)
+		want  string
+		says  string
+	}{
+		{"both agree, but for a warm-up of two requests", func(*audit.Run) {}, "", "3168 output tokens in 66 requests (48 each)"},
+		{"no warm-up", func(r *audit.Run) { r.ServerRequests, r.ServerTokens, r.ServerPrompt = 64, 64*output, 64*input }, "", "in 64 requests"},
+		{"inference-perf#566 seen from the server: a client that counts a BOS with each chunk has twice the tokens", func(r *audit.Run) {
+			r.ServerRequests, r.ServerTokens = 64, 64*output/2
+		}, "T5 FAIL", "the server counted 1536 output tokens"},
+		{"reasoning that the client drops: the warm-up does not explain it", func(r *audit.Run) { r.ServerTokens = 66 * output * 1.5 }, "T5 FAIL", "72 each"},
+		{"a scrape too early: the server had finished 60 of 64", func(r *audit.Run) { r.ServerRequests, r.ServerTokens = 60, 60*output }, "T5 FAIL", "in 60 requests"},
+		{"counters of tokens alone, and some more of them: other requests may have made them", func(r *audit.Run) {
+			r.ServerRequests, r.ServerTokens = math.NaN(), 66*output
+		}, "", "the server counted 3168 output tokens, the client 3072"},
+		{"a chat template adds twenty tokens to each prompt", func(r *audit.Run) {
+			r.ServerRequests, r.ServerTokens, r.ServerPrompt = 64, 64*output, 64*(input+20)
+		}, "T5 WARN", "5376 prompt tokens"},
+		{"a long queue outside the server: a connection limit of 4 for 8 users", func(r *audit.Run) { r.ServerE2EL = r.E2EL / 2 }, "T12 WARN", "4.0 requests on the server"},
+		{"client and server share a core, and the client's TTFT is a fifth longer", func(r *audit.Run) { r.ServerTTFT = 0.8 * r.TTFT }, "client WARN", "100 ms on the client, 80 ms on the server"},
+		{"trap 110: a neighbour's requests between the scrapes", func(r *audit.Run) { r.ServerRequests, r.ServerTokens = 110, 110*output }, "T15 WARN", "finished 110 requests"},
+		{"the same between scrapes that lie a day apart says nothing", func(r *audit.Run) {
+			r.ServerRequests, r.ServerTokens, r.ServerWider = 110, 110*output, 86400
+		}, "", ""},
+		{"one sample of 9 requests for 8 users: one ends while the next begins", func(r *audit.Run) { r.ServerMost = 9 }, "", ""},
+		{"a sample of 12 requests for 8 users", func(r *audit.Run) { r.ServerMost = 12 }, "T15 FAIL", "at most 12 requests"},
+	} {
+		r := run(8, output, 0.1, 0.02)
+		r.Requests, r.Completed, r.Gaps, r.Prompts = requests, requests, requests*(output-1), requests
+		r.InputLen, r.E2EL, r.MostInFlight = input, 0.1+47*0.02, 8
+		r.ServerRequests, r.ServerTokens, r.ServerPrompt, r.ServerWider = requests+2, (requests+2)*output, (requests+2)*input, 2
+		r.ServerE2EL, r.ServerTTFT = r.E2EL, r.TTFT
+		c.bend(&r)
+		if got := fired(r); got != c.want {
+			t.Errorf("%s: fired %q, want %q", c.story, got, c.want)
+		}
+		if said := fmt.Sprint(audit.Check(r)); !strings.Contains(said, c.says) {
+			t.Errorf("%s: nothing says %q", c.story, c.says)
+		}
+	}
+}
+
+// Why the server's side is not known is what a check lacks.
+func TestWhatTheServersSideLacksIsSaid(t *testing.T) {
+	r := run(8, 128, 0.1, 0.02)
+	r.ServerMissing = "the zone of the client's clock"
+	for _, f := range audit.Check(r) {
+		server := strings.HasPrefix(f.Check, "T12") || strings.HasPrefix(f.Check, "T15") || f.Check == "client saturation"
+		if server && (f.Severity != audit.NotComputable || f.Missing != r.ServerMissing) {
+			t.Errorf("%s: %+v", f.Check, f)
 		}
 	}
 }

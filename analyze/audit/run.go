@@ -18,6 +18,8 @@ type Run struct {
 	OutputThroughput float64 // X, tokens/s
 	TTFT, TPOT       float64 // means, s
 	OutputLen        float64 // N, mean output tokens of a completed request
+	InputLen         float64 // mean prompt tokens of a completed request
+	MostInFlight     float64 // most requests that the client had in flight at once
 	OneToken         float64 // share of completed requests with a single output token
 	ITL, ITLMedian   float64 // mean and median chunk gap, s
 	ITLp99           float64
@@ -39,11 +41,17 @@ type Run struct {
 	ZeroStatistics                       []string // statistics of the tool that are 0.0 where nothing was measured
 
 	// From the server's side, where it was recorded.
-	ServerTokens    float64 // output tokens that the server counted during the run
-	ServerInFlight  float64 // mean requests running and waiting on the server
-	ServerTTFT      float64 // mean, s
-	BytesPerToken   float64 // weights and cache read for one decode step of one sequence
-	MemoryBandwidth float64 // bytes/s
+	ServerRequests         float64 // finished between the samples around the run
+	ServerTokens           float64 // output tokens, likewise
+	ServerPrompt           float64 // prompt tokens, likewise
+	ServerTTFT, ServerE2EL float64 // means, likewise, s
+	ServerWider            float64 // s that those samples lie further apart than the run is long
+	ServerInFlight         float64 // mean requests running and waiting on the server, of samples inside the run
+	ServerMost             float64 // most of them
+	CountedBy, SeenBy      string  // who said what was finished, and what was running and waiting
+	ServerMissing          string  // what is missing where nothing of this is known
+	BytesPerToken          float64 // weights and cache read for one decode step of one sequence
+	MemoryBandwidth        float64 // bytes/s
 }
 
 // NewRun returns a Run of which nothing is known.
@@ -51,10 +59,11 @@ func NewRun() Run {
 	nan := math.NaN()
 	return Run{
 		MaxConcurrency: nan, Concurrency: nan, SteadyLoad: nan, SteadyE2ELs: nan, OutputThroughput: nan, TTFT: nan, TPOT: nan,
-		OutputLen: nan, OneToken: nan, ITL: nan, ITLMedian: nan, ITLp99: nan, Crowded: nan, Idle: nan,
+		OutputLen: nan, InputLen: nan, MostInFlight: nan, OneToken: nan, ITL: nan, ITLMedian: nan, ITLp99: nan, Crowded: nan, Idle: nan,
 		FirstTTFT: nan, ColdStart: nan, ColdSlowdown: nan, CachedShare: nan, DispatchDelay: nan, FromSchedule: nan, E2EL: nan,
 		Requests: -1, Completed: -1, Failed: -1, Suspect: -1, Gaps: -1, Prompts: -1,
-		ServerTokens: nan, ServerInFlight: nan, ServerTTFT: nan, BytesPerToken: nan, MemoryBandwidth: nan,
+		ServerRequests: nan, ServerTokens: nan, ServerPrompt: nan, ServerTTFT: nan, ServerE2EL: nan, ServerWider: nan, ServerInFlight: nan, ServerMost: nan,
+		BytesPerToken: nan, MemoryBandwidth: nan,
 	}
 }
 
@@ -67,7 +76,7 @@ var runChecks = []check{
 	{Definition{"T2 throughput identity", "do throughput and latencies agree?", "X against c N / (TTFT + (N-1) TPOT)", "WARN outside 0.9 to 1.05, FAIL outside 0.7 to 1.2", "max concurrency, output length, throughput, TTFT, TPOT"}, identity},
 	{Definition{"T3 idle share", "was the server ever without work?", "time with nothing in flight / duration", "WARN above 5 % in a closed loop", "start times"}, idle},
 	{Definition{"T4 decode occupancy", "do as many streams decode as were asked for?", "X x TPOT", "FAIL above c; FAIL below c/2 where TTFT is not known", "throughput and TPOT"}, occupancy},
-	{Definition{"T5 counted tokens", "were all tokens counted?", "chunks, and the server's own count, against the output tokens", "WARN where up to two chunks a request hold no token; FAIL where more by 1 %, or the server counted 1 % otherwise", "chunks and output lengths"}, counted},
+	{Definition{"T5 counted tokens", "were all tokens counted?", "chunks, and the server's own count, against the output tokens", "WARN where up to two chunks a request hold no token, or the server read 5 % other prompt tokens; FAIL where more by 1 %, or the server counted 1 % otherwise", "chunks and output lengths"}, counted},
 	{Definition{TokensPerChunk, "is a chunk a token?", "gaps / (completed x (N-1))", "WARN below 0.9: ITL is a time between chunks", "chunk gaps and output lengths"}, chunks},
 	{Definition{"T7 burst gaps", "do chunks come evenly?", "median ITL / mean ITL; share of gaps below a tenth of the median", "WARN below 0.8, or above 5 %", "chunk gaps"}, bursts},
 	{Definition{"one-token outputs", "was anything generated?", "share of completed requests with one output token", "FAIL above one half", "output lengths"}, oneToken},
@@ -76,11 +85,11 @@ var runChecks = []check{
 	{Definition{"prefix cache", "did prompts come from the cache?", "cached prompt tokens / prompt tokens", "WARN above 10 %", "cached token counts"}, prefixCache},
 	{Definition{"coordinated omission", "did waiting in the client stay uncounted?", "E2EL from schedule / E2EL", "WARN above 1.1", "a schedule"}, omission},
 	{Definition{"synthetic gaps", "were gaps measured?", "", "WARN where the tool made them up", "chunk gaps"}, synthetic},
-	{Definition{"T12 server and client", "does the server see the same load?", "requests running and waiting on the server against L", "WARN where they differ by 10 %", "vLLM's /metrics scraped during the run"}, serverLoad},
+	{Definition{"T12 server and client", "does the server see the same load?", "L on the server against L on the client: L x E2EL on the server / E2EL, or requests running and waiting", "WARN where the client has 10 % and half a request more", "vLLM's /metrics scraped before and after the run, or its log"}, serverLoad},
 	{Definition{"client saturation", "is the client the bottleneck?", "mean TTFT on the client less that on the server", "WARN above 10 % of TTFT, FAIL above one half", "vLLM's /metrics scraped before and after the run"}, clientSaturation},
 	{Definition{"T13 roofline", "is the rate physically possible?", "bytes a token x rate / memory bandwidth", "FAIL above 1", "labels bytes_per_token and memory_bandwidth (bytes/s)"}, roofline},
 	{Definition{"T14 missing is not zero", "did the tool print zero for missing?", "statistics of 0.0 where nothing was measured", "WARN from one", "the tool's summary"}, zeros},
-	{Definition{"T15 shared endpoint", "was anybody else on the server?", "requests on the server against our own in flight", "FAIL where the server has 10 % and one request more", "vLLM's /metrics scraped during the run"}, shared},
+	{Definition{"T15 shared endpoint", "was anybody else on the server?", "most requests on the server against our own in flight; requests that it finished against ours", "FAIL where the server has 10 % and one request more; WARN where it finished 10 % more than a warm-up explains", "vLLM's /metrics scraped during the run, or its log"}, shared},
 }
 
 // failures: percentiles exclude failed requests, so a run in which the slow ones
@@ -229,16 +238,14 @@ func occupancy(r Run) Finding {
 // means that some were not counted: reasoning, or text that the client
 // tokenised again.
 func counted(r Run) Finding {
-	if known(r.ServerTokens, r.OutputLen) && r.Completed > 0 {
-		client := r.OutputLen * float64(r.Completed)
-		if math.Abs(r.ServerTokens/client-1) > 0.01 {
-			return Finding{
-				Severity: Fail, Message: fmt.Sprintf("the server counted %.0f output tokens, the client %.0f", r.ServerTokens, client),
-				Do: "use the server's usage counts; look for a tokenizer that differs, or tokens that the client dropped",
-			}
-		}
+	server, bad := r.countedByServer()
+	if bad {
+		return server
 	}
 	if r.Gaps < 0 || r.Completed <= 0 || !known(r.OutputLen) || r.Synthetic {
+		if server.Message != "" {
+			return server
+		}
 		return unknown("")
 	}
 	// The first chunk of a chat stream carries only the role, the last may carry
@@ -256,7 +263,39 @@ func counted(r Run) Finding {
 			Do: "tokens were not counted (reasoning, or a client that tokenised the text again): throughput and TPOT are of fewer tokens than were made",
 		}
 	}
+	if server.Message != "" {
+		return fine("%.0f chunks for %.0f tokens; %s", chunks, tokens, server.Message)
+	}
 	return fine("%.0f chunks for %.0f tokens", chunks, tokens)
+}
+
+// countedByServer compares the server's counters with the client's sums; bad says
+// that they contradict each other. What the server finished besides (a warm-up, a
+// first trial request) is told by its count of requests, and may have made up to
+// twice as many tokens each as ours.
+func (r Run) countedByServer() (f Finding, bad bool) {
+	if !known(r.ServerTokens, r.OutputLen) || r.Completed <= 0 {
+		return Finding{}, false
+	}
+	completed := float64(r.Completed)
+	client, extra := r.OutputLen*completed, math.Inf(1)
+	values := fmt.Sprintf("the server counted %.0f output tokens, the client %.0f", r.ServerTokens, client)
+	if known(r.ServerRequests) {
+		extra = r.ServerRequests - completed
+		values = fmt.Sprintf("the server counted %.0f output tokens in %.0f requests (%.4g each), the client %.0f in %.0f (%.4g each)",
+			r.ServerTokens, r.ServerRequests, r.ServerTokens/r.ServerRequests, client, completed, r.OutputLen)
+	}
+	if r.ServerTokens < 0.99*client || r.ServerTokens > 1.01*client+max(0, extra)*2*r.OutputLen {
+		return Finding{Severity: Fail, Message: values, Do: "use the server's usage counts; look for a tokenizer that differs, or tokens that the client dropped"}, true
+	}
+	prompt := r.InputLen * completed
+	if known(r.ServerPrompt, prompt) && (r.ServerPrompt < 0.95*prompt || r.ServerPrompt > 1.05*prompt+max(0, extra)*2*r.InputLen) {
+		return Finding{
+			Severity: Warn, Message: fmt.Sprintf("the server read %.0f prompt tokens, the client counted %.0f", r.ServerPrompt, prompt),
+			Do: "a chat template or another tokenizer: input tokens a second, and comparisons by prompt length, are of other prompts than the server saw",
+		}, true
+	}
+	return fine("%s", values), false
 }
 
 // chunks is T6: does a chunk carry one token?
@@ -398,20 +437,32 @@ func synthetic(r Run) Finding {
 	return fine("gaps were measured")
 }
 
+// serverLoad is T12. By Little's law, the loads on both sides are as the
+// latencies on both sides; samples of the load itself are fewer.
 func serverLoad(r Run) Finding {
-	if !known(r.ServerInFlight, r.Concurrency) {
-		return unknown("")
+	load, how := r.ServerInFlight, "in "+r.SeenBy
+	if known(r.ServerE2EL, r.E2EL) && r.E2EL > 0 && r.mostlyOurs() {
+		load, how = r.Concurrency*r.ServerE2EL/r.E2EL, fmt.Sprintf("by a mean E2EL of %.4g ms in %s and %.4g ms here", 1e3*r.ServerE2EL, r.CountedBy, 1e3*r.E2EL)
 	}
-	values := fmt.Sprintf("%.1f requests on the server, %.1f in flight on the client", r.ServerInFlight, r.Concurrency)
-	if r.Concurrency <= 1.1*r.ServerInFlight+0.5 {
+	if !known(load, r.Concurrency) {
+		return unknown(r.ServerMissing)
+	}
+	values := fmt.Sprintf("%.1f requests on the server (%s), %.1f in flight on the client", load, how, r.Concurrency)
+	if r.Concurrency <= 1.1*load+0.5 {
 		return fine("%s", values)
 	}
 	return Finding{Severity: Warn, Message: values, Do: "requests wait outside the server: look at connection limits, a proxy, or the client itself"}
 }
 
+// mostlyOurs reports whether means over what the server finished between the
+// samples around the run are of our requests.
+func (r Run) mostlyOurs() bool {
+	return r.Completed > 0 && r.ServerRequests >= float64(r.Completed) && r.ServerRequests <= 2*float64(r.Completed)
+}
+
 func clientSaturation(r Run) Finding {
-	if !known(r.ServerTTFT, r.TTFT) || r.TTFT == 0 {
-		return unknown("")
+	if !known(r.ServerTTFT, r.TTFT) || r.TTFT == 0 || !r.mostlyOurs() {
+		return unknown(r.ServerMissing)
 	}
 	extra := r.TTFT - r.ServerTTFT
 	values := fmt.Sprintf("mean TTFT is %.4g ms on the client, %.4g ms on the server", 1e3*r.TTFT, 1e3*r.ServerTTFT)
@@ -449,13 +500,45 @@ func zeros(r Run) Finding {
 	}
 }
 
+// shared is T15: a request on the server that is not ours took part of what was
+// measured.
 func shared(r Run) Finding {
-	if !known(r.ServerInFlight, r.Concurrency) {
-		return unknown("")
+	most, from := r.MostInFlight, "in flight"
+	if !known(most) {
+		most, from = r.MaxConcurrency, "asked for"
 	}
-	values := fmt.Sprintf("%.1f requests on the server, %.1f of them ours", r.ServerInFlight, r.Concurrency)
-	if r.ServerInFlight <= 1.1*r.Concurrency+1 {
-		return fine("%s", values)
+	if known(r.ServerMost, most) {
+		values := fmt.Sprintf("at most %.0f requests on the server (in %s), %.0f of ours %s", r.ServerMost, r.SeenBy, most, from)
+		if r.ServerMost > 1.1*most+1 {
+			return Finding{Severity: Fail, Message: values, Do: "somebody else used the server: measure again alone"}
+		}
+		if !r.foreign() {
+			return fine("%s", values)
+		}
 	}
-	return Finding{Severity: Fail, Message: values, Do: "somebody else used the server: measure again alone"}
+	if !known(r.ServerRequests) || r.Requests < 0 || r.ServerWider > nearby {
+		return unknown(r.ServerMissing)
+	}
+	values := fmt.Sprintf("the server finished %.0f requests between the samples around the run (of %s), the client sent %d", r.ServerRequests, r.CountedBy, r.Requests)
+	if r.foreign() {
+		return Finding{Severity: Warn, Message: values, Do: "a long warm-up, or somebody else: scrape right before and after each run, and keep the endpoint to yourself"}
+	}
+	return fine("%s", values)
+}
+
+// nearby is how much further apart than the run is long the samples around it
+// may lie, in seconds, for what came between to count as during the run.
+const nearby = 60
+
+// foreign reports whether the server finished more requests than ours and a
+// warm-up of two for each user.
+func (r Run) foreign() bool {
+	if !known(r.ServerRequests) || r.Requests < 0 || r.ServerWider > nearby {
+		return false
+	}
+	warmup := 3.0
+	if known(r.MaxConcurrency) {
+		warmup += 2 * r.MaxConcurrency
+	}
+	return r.ServerRequests > 1.1*float64(r.Requests)+warmup
 }

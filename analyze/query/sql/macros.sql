@@ -35,3 +35,8 @@ CREATE MACRO peak_throughput(seconds := 1) AS TABLE
         )
     )
     GROUP BY run_id;
+
+-- What a run and what was observed of its server have in common: the server
+-- start, or where none is named, the folder.
+CREATE MACRO beside(server_start, source_name) AS
+    coalesce('start ' || server_start, 'folder ' || regexp_extract(source_name, '^(.*/)?'));
