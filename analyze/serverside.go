@@ -147,7 +147,7 @@ func rank(s *serverSeries) int {
 func joinPlace(all []*serverSeries, windows []window) []*serverSide {
 	out := make([]*serverSide, len(windows))
 	for i, w := range windows {
-		why := "samples of the same server_start: ingest /metrics scrapes, engine counters or the server log beside the results"
+		why := "samples of the run's server start: ingest /metrics scrapes or the server log with the results, and say server_start"
 		if !w.known {
 			why = "a wall-clock anchor: the result file has no date"
 		}

@@ -131,7 +131,7 @@ func TestServersSideOfARun(t *testing.T) {
 			math.NaN(), math.NaN(), math.NaN(), "times in the samples",
 		},
 		{"a result without a date", []query.ServerSample{scrape("11:59:59.300", 100, 0)}, window{runID: "r"}, math.NaN(), math.NaN(), math.NaN(), "a wall-clock anchor"},
-		{"nothing was observed", nil, measured("12:00:00.000"), math.NaN(), math.NaN(), math.NaN(), "samples of the same server_start"},
+		{"nothing was observed", nil, measured("12:00:00.000"), math.NaN(), math.NaN(), math.NaN(), "samples of the run's server start"},
 	} {
 		got := joinPlace(seriesByPlace(c.samples)["start s"], []window{c.window})[0]
 		if !same(got.requests, c.requests) || !same(got.most, c.most) || !same(got.inFlight, c.mean) {

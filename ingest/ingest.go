@@ -437,8 +437,11 @@ func (rep *Report) Summary() string {
 		fmt.Fprintf(&b, "%d of its members were refused", len(rep.Rejects))
 	case rep.Observed != nil:
 		fmt.Fprintf(&b, "%d log events, %d samples", rep.Observed.LogEvents, rep.Observed.Samples)
+		if rep.Observed.Starts > 1 {
+			fmt.Fprintf(&b, " of %d starts of a server", rep.Observed.Starts)
+		}
 		if !rep.Observed.ServerStartKnown {
-			b.WriteString("; of no known server start")
+			b.WriteString("; which server start is not known")
 		}
 	default:
 		requests, gaps := int64(0), int64(0)

@@ -23,8 +23,8 @@ type observed struct {
 	// clock finds what lies around an upload and says what its times mean.
 	clock func(in *Ingester, up Upload, id *Identity) (clock, error)
 	open  func(r io.Reader, name string, c clock) recordReader
-	// check looks over the whole upload for what its rows do not show; may be nil.
-	check func(r io.Reader, name string) (warning string, err error)
+	// starts counts the starts of a server in an upload; may be nil.
+	starts func(r io.Reader, name string) ([]serverlog.Start, error)
 }
 
 // A clock is what is known of times that an upload prints in part.
@@ -44,7 +44,7 @@ func (c clock) values(into map[string]string) {
 }
 
 var (
-	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, check: severalStarts}
+	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf}
 	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
 )
 
@@ -191,15 +191,16 @@ func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed
 		rep.Quarantined = "no line of it says anything of a server: no event and no sample"
 		return nil
 	}
-	if err := in.checkObserved(ctx, raw, o, rep); err != nil {
+	if err := in.countStarts(ctx, raw, o, b); err != nil {
 		return err
 	}
 	return b.publish(o, c)
 }
 
-// checkObserved warns of what the whole upload shows.
-func (in *Ingester) checkObserved(ctx context.Context, raw *rawUpload, o observed, rep *Report) error {
-	if o.check == nil {
+// countStarts warns where a log holds several starts of a server and its rows all
+// name one of them.
+func (in *Ingester) countStarts(ctx context.Context, raw *rawUpload, o observed, b *observedBuilder) error {
+	if o.starts == nil {
 		return nil
 	}
 	file, err := openRaw(ctx, raw.Path())
@@ -207,23 +208,21 @@ func (in *Ingester) checkObserved(ctx context.Context, raw *rawUpload, o observe
 		return err
 	}
 	defer file.Close()
-	warning, err := o.check(file, rep.SourceName)
-	if err != nil || warning == "" {
+	starts, err := o.starts(file, b.rep.SourceName)
+	if err != nil {
 		return err
 	}
-	rep.Warnings = append(rep.Warnings, rep.SourceName+": "+warning)
+	b.rep.Observed.Starts = len(starts)
+	if b.start.OK && len(starts) > 1 {
+		b.rep.Warnings = append(b.rep.Warnings, fmt.Sprintf("%s holds %d starts of a server, and its rows all say server_start %s: split it where each begins (the last at byte %d)",
+			b.rep.SourceName, len(starts), b.start.V, starts[len(starts)-1].At.Offset))
+	}
 	return nil
 }
 
-// severalStarts says where a log holds more than one start of a server: its rows
-// would all join with the runs of one.
-func severalStarts(r io.Reader, name string) (string, error) {
+func startsOf(r io.Reader, name string) ([]serverlog.Start, error) {
 	facts, err := serverlog.ReadFacts(r, name)
-	if err != nil || len(facts.Starts) < 2 {
-		return "", err
-	}
-	return fmt.Sprintf("holds %d starts of a server, and its rows can name one server_start or none: split it where each begins (the last at byte %d) for them to join with their runs",
-		len(facts.Starts), facts.Starts[len(facts.Starts)-1].At.Offset), nil
+	return facts.Starts, err
 }
 
 // An observedBuilder turns events and samples into blocks as they come.

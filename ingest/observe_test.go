@@ -62,7 +62,7 @@ func TestObservedUploads(t *testing.T) {
 	}{
 		{
 			story: "a log without a year stays without times", name: "server.log", text: started,
-			summary: "3 log events, 0 samples; of no known server start", tables: "log_events day=unknown 3", values: "map[]",
+			summary: "3 log events, 0 samples; which server start is not known", tables: "log_events day=unknown 3", values: "map[]",
 		},
 		{
 			story: "a result beside it says the year, and the log runs over New Year", name: "server.log", text: started + periodicLine,
@@ -77,35 +77,39 @@ func TestObservedUploads(t *testing.T) {
 		{
 			story: "a template that the log's path does not fill names no start, and is no fault", name: "server.log", text: started,
 			files:   map[string]string{"servestat.yaml": "path: c{max_concurrency}/run{repeat}.json\nserver_log: server.log\nserver_start: start{repeat}\n"},
-			summary: "3 log events, 0 samples; of no known server start", tables: "log_events day=unknown 3", values: "map[]",
+			summary: "3 log events, 0 samples; which server start is not known", tables: "log_events day=unknown 3", values: "map[]",
 		},
 		{
 			story: "a crash loop: three starts in a file", name: "server.log", text: strings.Repeat(started, 3),
-			summary: "9 log events, 0 samples; of no known server start", tables: "log_events day=unknown 9", values: "map[]", warning: "holds 3 starts of a server",
+			summary: "9 log events, 0 samples of 3 starts of a server; which server start is not known", tables: "log_events day=unknown 9", values: "map[]",
+		},
+		{
+			story: "and somebody says that they are one", name: "server.log", text: strings.Repeat(started, 3), files: map[string]string{"servestat.yaml": "server_start: s1\n"},
+			summary: "9 log events, 0 samples of 3 starts of a server", tables: "log_events day=unknown 9", values: "map[server_start:s1]", warning: "holds 3 starts of a server, and its rows all say server_start s1",
 		},
 		{
 			story: "nvidia-smi prints no zone", name: "power.csv", text: smiRows,
-			summary: "0 log events, 2 samples; of no known server start", tables: "samples day=2026-05-07 2", values: "map[]",
+			summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
 		{
 			story: "the manifest of powertrace-sim beside it knows the offset, and the day is another one", name: "power.csv", text: smiRows,
 			files:   map[string]string{"manifest.json": `{"clock": {"local_utc_offset_s": -25200}}`},
-			summary: "0 log events, 2 samples; of no known server start", tables: "samples day=2026-05-08 2", values: "map[utc_offset:-07:00]",
+			summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-08 2", values: "map[utc_offset:-07:00]",
 		},
 		{
 			story: "somebody else's manifest is none of ours", name: "power.csv", text: smiRows, files: map[string]string{"manifest.json": "[]"},
-			summary: "0 log events, 2 samples; of no known server start", tables: "samples day=2026-05-07 2", values: "map[]",
+			summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
 		{
 			story: "utc_offset says the same", name: "power.csv", text: smiRows, files: map[string]string{"servestat.yaml": "labels:\n  utc_offset: \"+05:30\"\nserver_start: s1\n"},
 			summary: "0 log events, 2 samples", tables: "samples day=2026-05-07 2", values: "map[server_start:s1 utc_offset:+05:30]",
 		},
 		{
-			story: "a scrape", name: "metrics.txt", text: scraped, summary: "0 log events, 2 samples; of no known server start", tables: "samples day=2026-05-07 2", values: "map[]",
+			story: "a scrape", name: "metrics.txt", text: scraped, summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
 		{
 			story: "a figure that is none is a reject, and the rest counts", name: "metrics.txt", text: scraped + "vllm:num_requests_waiting{engine=\"0\"} 1e\n",
-			summary: "0 log events, 2 samples; of no known server start", tables: "samples day=2026-05-07 2", values: "map[]",
+			summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
 	} {
 		dir := t.TempDir()

@@ -61,9 +61,9 @@ machines. servestat.yaml can set the severity of a rule, or turn it OFF:
 # Keep results in a lake
 
 	$ servestat ingest logs
-	60 files: 60 new runs, 2520 requests, 320040 chunk gaps; 2 skipped as no result
+	62 files: 60 new runs, 2520 requests, 320040 chunk gaps, 279 log events, 774 samples
 	$ servestat ingest logs
-	60 files: 0 new runs, 0 requests, 0 chunk gaps; 60 in the lake already; 2 skipped as no result
+	62 files: 0 new runs, 0 requests, 0 chunk gaps; 62 in the lake already
 
 The lake is ./lake unless --lake or SERVESTAT_LAKE says otherwise. Ingesting is
 idempotent: twice, in another order, or again after a kill ends in the same

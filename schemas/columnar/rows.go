@@ -20,9 +20,17 @@ type RowWriter[T any] struct {
 	rows  int64
 }
 
+// streamGroupRows bounds what a RowWriter holds of a table that may be of any
+// length. Rows with text are ten times as large as a token's.
+const streamGroupRows = 1 << 17
+
 // NewRowWriter begins a table.
 func NewRowWriter[T any](w io.Writer, t *schemas.Table[T]) (*RowWriter[T], error) {
-	fw, err := newFileWriter(w, t.TableInfo)
+	return newRowWriter(w, t, streamGroupRows)
+}
+
+func newRowWriter[T any](w io.Writer, t *schemas.Table[T], groupRows int64) (*RowWriter[T], error) {
+	fw, err := pqarrow.NewFileWriter(t.Arrow(), w, properties(t.TableInfo, groupRows), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, err
 	}

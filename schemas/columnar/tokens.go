@@ -31,7 +31,7 @@ type TokensWriter struct {
 // NewTokensWriter begins the tokens table of a run.
 func NewTokensWriter(w io.Writer, runID string) (*TokensWriter, error) {
 	schema := tokensSchema()
-	fw, err := pqarrow.NewFileWriter(schema, w, properties(schemas.TokensTable), pqarrow.DefaultWriterProps())
+	fw, err := pqarrow.NewFileWriter(schema, w, properties(schemas.TokensTable, rowGroupRows), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, err
 	}

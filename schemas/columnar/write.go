@@ -10,7 +10,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/compress"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -21,11 +20,12 @@ const (
 	createdBy    = "servestat"
 )
 
-// properties returns the writer options of a table.
-func properties(t schemas.TableInfo) *parquet.WriterProperties {
+// properties returns the writer options of a table, in row groups of at most
+// groupRows.
+func properties(t schemas.TableInfo, groupRows int64) *parquet.WriterProperties {
 	opts := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithMaxRowGroupLength(rowGroupRows),
+		parquet.WithMaxRowGroupLength(groupRows),
 		parquet.WithCreatedBy(createdBy),
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithDataPageVersion(parquet.DataPageV1),
@@ -39,14 +39,10 @@ func properties(t schemas.TableInfo) *parquet.WriterProperties {
 	return parquet.NewWriterProperties(opts...)
 }
 
-func newFileWriter(w io.Writer, t schemas.TableInfo) (*pqarrow.FileWriter, error) {
-	return pqarrow.NewFileWriter(t.Arrow(), w, properties(t), pqarrow.DefaultWriterProps())
-}
-
 // WriteTable writes rows as one Parquet file and returns how many there were.
 // It holds one batch of rows at a time.
 func WriteTable[T any](w io.Writer, t *schemas.Table[T], rows iter.Seq[*T]) (n int64, err error) {
-	rw, err := NewRowWriter(w, t)
+	rw, err := newRowWriter(w, t, rowGroupRows)
 	if err != nil {
 		return 0, err
 	}

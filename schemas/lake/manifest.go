@@ -155,6 +155,7 @@ type Observed struct {
 	Manifest         string `json:"manifest"`
 	LogEvents        int64  `json:"log_events"`
 	Samples          int64  `json:"samples"`
+	Starts           int    `json:"starts,omitempty"`   // of a server, in its log
 	ServerStartKnown bool   `json:"server_start_known"` // its rows join with runs
 }
 
