@@ -349,5 +349,6 @@ type RunLine struct {
 	StartedAt  string   `json:"started_at,omitempty"`
 	Provenance string   `json:"provenance,omitempty"` // where runtime_version came from
 	Detailed   bool     `json:"detailed"`
-	Notes      []string `json:"notes,omitempty"` // what the reader of the file noticed
+	Stalls     *float64 `json:"stall_share,omitempty"` // chunk gaps above ten times their median, of all; in the report of one run
+	Notes      []string `json:"notes,omitempty"`       // what the reader of the file noticed
 }

@@ -48,7 +48,15 @@ func OneRun(ctx context.Context, d *Data) (*Result, error) {
 	if len(d.Runs) == 1 {
 		res.Title = "Run " + d.Runs[0].RunID
 	}
-	return res, res.describe(ctx, d)
+	if err := res.describe(ctx, d); err != nil {
+		return nil, err
+	}
+	for i, r := range d.Runs {
+		if r.Checks != nil && r.Checks.Stalled.Valid {
+			res.Runs[i].Stalls = &r.Checks.Stalled.V
+		}
+	}
+	return res, nil
 }
 
 // describe fills in all that every kind of report says of its data.

@@ -7,6 +7,10 @@
 // looked up around it (see [Identity]). Then the blocks are published, then the
 // manifest of each run, then the upload's receipt.
 //
+// A server log and a telemetry file are uploads too, without runs: their events
+// and samples are published as they are read, under the server start that they
+// are of.
+//
 // A bad upload is quarantined: its bytes are kept, its receipt says why it was
 // not used, and the rest goes on.
 package ingest

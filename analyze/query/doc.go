@@ -3,7 +3,7 @@
 //
 // [Open] makes an in-memory database whose views are the lake's tables: the
 // blocks of the manifests that readers see, and nothing else. The views have
-// stable names: runs, requests, tokens, cells, and over them token_times,
+// stable names: runs, requests, tokens, cells, log_events, samples, and over them token_times,
 // run_summary and load_points. Statements are read-only: one at a time, SELECT
 // or EXPLAIN, without files, network, extensions or settings beyond the lake's
 // own blocks.

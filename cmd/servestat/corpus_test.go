@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -96,5 +97,80 @@ func TestDeliberateChangesOfRealServersAreFound(t *testing.T) {
 	code, out := answers(t, "compare", "--quiet", filepath.Join(corpus, "baseline/0.20.2"), filepath.Join(corpus, "no-chunked-prefill/0.20.2"))
 	if code == exitRegression || code >= exitInvalid {
 		t.Errorf("no-chunked-prefill, of which no effect is known: exit code %d:\n%s", code, out)
+	}
+}
+
+// slowest is the request of each server start that waited longest for its first
+// token, with what the server's log says of that time: a recipe to copy.
+const slowest = `WITH slow AS (
+	SELECT server_start, max_concurrency, request_idx, ttft_ns,
+	       started_at + to_microseconds(start_ns // 1000) AS sent, started_at + to_microseconds((start_ns + e2el_ns) // 1000) AS done
+	FROM requests JOIN runs USING (run_id)
+	WHERE status = 'ok' QUALIFY row_number() OVER (PARTITION BY server_start ORDER BY ttft_ns DESC, request_idx) = 1
+)
+SELECT server_start, max_concurrency AS c, request_idx AS request, ttft_ns // 1000000 AS ttft_ms, kind, facts->>'running' AS running, facts->>'waiting' AS waiting
+FROM slow JOIN log_events USING (server_start)
+WHERE at_time BETWEEN sent - INTERVAL 2 SECONDS AND done + INTERVAL 2 SECONDS
+ORDER BY ALL`
+
+// With four slots for sixteen users, the server says why the slowest request was
+// slow: twelve wait, four run. With a neighbour on the core, nobody waits: all
+// sixteen run, slowly. A date is good to a second, so two are allowed around it.
+func TestSlowRequestBesideItsServersLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	servestat(t, "ingest", "--quiet", "--lake", dir, filepath.Join(corpus, "max-num-seqs-4"), filepath.Join(corpus, "neighbour"))
+	got := servestat(t, "sql", "--lake", dir, "--format", "csv", slowest)
+	want := `server_start,c,request,ttft_ms,kind,running,waiting
+max-num-seqs-4-0.20.2-start03,16,13,1541,engine_stats,4,12
+max-num-seqs-4-0.20.2-start04,16,45,2004,engine_stats,4,12
+max-num-seqs-4-0.20.2-start05,16,82,2259,engine_stats,4,8
+neighbour-0.20.2-start02,16,36,384,engine_stats,16,0
+`
+	if got != want {
+		t.Errorf("%s\nwant:\n%s", got, want)
+	}
+}
+
+// Of six starts /metrics was scraped around every level. On all thirty runs the
+// server's counters agree with the client's sums to the token, but for the two
+// requests with which the client warms up; and the client, which shares a core
+// with the server, sees a first token up to a quarter later than the server.
+func TestServersOfTheCorpusCountAsTheirClients(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	servestat(t, "ingest", "--quiet", "--lake", dir, corpus)
+	_, out := answers(t, "audit", "--lake", dir, "--format", "json")
+	var audited struct {
+		Runs []struct {
+			Source string
+			Checks []struct{ Check, Verdict, Message string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &audited); err != nil {
+		t.Fatal(err)
+	}
+	answered := map[string]int{}
+	for _, r := range audited.Runs {
+		for _, c := range r.Checks {
+			name, _, _ := strings.Cut(c.Check, " ")
+			if !slices.Contains([]string{"T5", "T12", "T15", "client"}, name) {
+				continue
+			}
+			answered[name+" "+c.Verdict]++
+			if name == "T5" && strings.Contains(c.Message, "the server counted") {
+				answered["T5 by the server"]++
+				if !strings.Contains(c.Message, "(48 each), the client") || !strings.HasSuffix(c.Message, "(48 each)") {
+					t.Errorf("%s: %s", r.Source, c.Message)
+				}
+			}
+		}
+	}
+	// T15 is answered by the log too, where one of its lines, ten seconds apart,
+	// lies inside the run.
+	want := map[string]int{
+		"T5 OK": 220, "T5 by the server": 30, "T12 OK": 30, "T12 not computable": 190,
+		"T15 OK": 138, "T15 not computable": 82, "client OK": 2, "client WARN": 28, "client not computable": 190,
+	}
+	if fmt.Sprint(answered) != fmt.Sprint(want) {
+		t.Errorf("answers are %v\nwant %v", answered, want)
 	}
 }

@@ -114,9 +114,28 @@ Every value keeps its source, and what stays unknown is NULL:
 	0.19.0,sidecar,path
 	0.20.0,sidecar,path
 
+# What the server says of itself
+
+Server logs, scrapes of /metrics, and power and memory over time (tegrastats,
+nvidia-smi, dcgmi, engine counters as CSV) that lie beside results, or are named,
+are taken in as tables log_events and samples. They join with the runs of the same
+server_start, which is looked up for them as for results: side-cars, labels, and a
+template of server_log, read backwards. A side-car's labels say what such files do
+not: utc_offset "+02:00" the zone of the local clock, started_at the year. Save
+every scrape with a line of its time in front:
+
+	(date -u +'# scraped at %FT%TZ'; curl -s localhost:8000/metrics) > metrics-before.txt
+
+From a scrape before and one after each run, audit holds the server's own count of
+requests and tokens, its load and its latencies against the client's.
+
+	$ servestat sql --format csv "select kind, count(*) as n from log_events where kind like 'engine%' group by all order by all"
+	kind,n
+	engine_args,10
+
 # Ask anything
 
-The tables are runs, requests, tokens and cells; the views run_summary,
+The tables are runs, requests, tokens, cells, log_events and samples; the views run_summary,
 load_points, token_times, in_flight, steady_windows and run_steady stand on them,
 and the macros goodput, peak_throughput, bucket_ns and week_of help. "describe runs" lists columns; what
 they mean is in schemas/FORMAT.md.

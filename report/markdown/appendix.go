@@ -126,6 +126,9 @@ func (r *report) data(p *page) {
 	} {
 		totals.add(row.name, scale.Count(row.count))
 	}
+	if r.Kind == "run" && len(r.Runs) == 1 && r.Runs[0].Stalls != nil {
+		totals.add("stalls: gaps above ten times the run's median", scale.Percent(*r.Runs[0].Stalls))
+	}
 	if days := period(t); days != "" {
 		totals.add("days, by the clients' clocks", days)
 	}

@@ -87,10 +87,12 @@ func OneRun() *analyze.Result {
 	why := "1 level, and a curve needs >= 4: measure more levels of concurrency"
 	s.Fits = []analyze.Fit{{Metric: "itl", Model: "affine", Refused: why}, {Metric: "output_throughput", Model: "amdahl", Refused: why}}
 	sweep := analyze.Sweep{Group: analyze.Group{Model: Group.Model}, Series: []analyze.Series{s}}
+	runs, stalls := lines(sweep), 0.0123
+	runs[0].Stalls = &stalls
 	return &analyze.Result{
 		Kind: "run", Title: "Run 0.19.0-c08-s1", Selection: "starts_with(run_id, '0.19.0-c08')",
 		Totals: analyze.Totals{Runs: 1, Detailed: 1, Requests: 320, Gaps: 40_640, From: "2025-11-17", To: "2025-11-17"},
-		Sweeps: []analyze.Sweep{sweep}, Runs: lines(sweep),
+		Sweeps: []analyze.Sweep{sweep}, Runs: runs,
 		Unknown: []analyze.Unknown{
 			{Column: "runtime_version", Runs: 1, Of: 1, Hint: "ingest with --label runtime_version=…, a servestat.yaml, or the server log beside the results"},
 			{Column: "hardware", Runs: 1, Of: 1, Hint: "ingest with --label hardware=… or a servestat.yaml"},
