@@ -132,6 +132,9 @@ requests and tokens, its load and its latencies against the client's.
 	$ servestat sql --format csv "select kind, count(*) as n from log_events where kind like 'engine%' group by all order by all"
 	kind,n
 	engine_args,10
+	engine_config,10
+	engine_init,10
+	engine_stats,129
 
 # Ask anything
 
