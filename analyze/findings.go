@@ -37,7 +37,9 @@ func auditRun(r *Run) []audit.Finding {
 	if r.Checks != nil {
 		fillChecks(&in, r.Checks)
 	}
-	fillServer(&in, r.server)
+	if r.server != nil {
+		fillServer(&in, r.server)
+	}
 	return audit.Check(in)
 }
 

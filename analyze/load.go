@@ -24,7 +24,7 @@ type Run struct {
 	query.RunIdentity
 	Sum    *query.RunSummary
 	Checks *query.RunChecks
-	server *serverSide     // never nil
+	server *serverSide     // nil: nobody looked
 	audit  []audit.Finding // every check's answer
 }
 
