@@ -70,8 +70,8 @@ func TestArchiveLeavesTheLakeThatItsFolderLeaves(t *testing.T) {
 	ofFolder := newTestLake(t)
 	ingestPaths(t, ofFolder, Options{}, filepath.Join(top, "folder", "sweep"))
 	want := lakeBytes(t, ofFolder)
-	if n := strings.Count(want, "manifests/v1/"); n != 3 {
-		t.Fatalf("%d runs in the folder, want 3", n)
+	if n := strings.Count(want, "manifests/v1/"); n != 4 {
+		t.Fatalf("%d manifests of the folder, want three runs' and the server log's", n)
 	}
 	for _, kind := range []string{"zip", "tar", "tar.gz", "tar.zst"} {
 		file := write(t, filepath.Join(top, kind, "sweep"), string(pack(t, kind, filepath.Join(top, "folder", "sweep"))))
@@ -96,10 +96,13 @@ func TestFolderAndArchiveAreTheSameRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen := lake.Effective(ms); len(ms) != 6 || len(seen) != 3 {
-		t.Errorf("%d manifests of %d runs, want 6 of 3", len(ms), len(seen))
+	if seen := lake.Effective(ms); len(ms) != 8 || len(seen) != 4 {
+		t.Errorf("%d manifests of %d uploads, want 8 of 4: three runs and a server log", len(ms), len(seen))
 	}
 	for _, m := range ms {
+		if strings.HasSuffix(m.SourceName, "server.log") {
+			continue
+		}
 		if v := m.Values; v["path_label"] != "0.20.0" || v["runtime_version"] != "0.11.0" || v["hardware"] != "H100" || v["image"] != "0.20.0" || v["repeat"] == "" {
 			t.Errorf("%s: %v", m.SourceName, v)
 		}
@@ -109,7 +112,7 @@ func TestFolderAndArchiveAreTheSameRuns(t *testing.T) {
 			t.Errorf("%s: %v", rep.SourceName, rep.Warnings)
 		}
 	}
-	if name := reports[len(reports)-1].SourceName; !strings.HasSuffix(name, "/0.20.0.tar.gz/deep/c2/run3.json") {
+	if name := reports[len(reports)-1].SourceName; !strings.HasSuffix(name, "/0.20.0.tar.gz/deep/c2/server.log") {
 		t.Errorf("the last upload is called %s", name)
 	}
 }
@@ -150,12 +153,17 @@ func TestStreams(t *testing.T) {
 		}
 		l := newTestLake(t)
 		reports := ingestStream(t, l, data)
-		if len(reports) != 3 || len(reports[0].Runs) != 1 || reports[0].SourceName != "stdin/deep/c2/run1.json" {
+		if len(reports) != 4 || len(reports[0].Runs) != 1 || reports[0].SourceName != "stdin/deep/c2/run1.json" {
 			t.Fatalf("%s: %d reports", kind, len(reports))
 		}
 		ms, err := l.Manifests()
-		if err != nil || ms[0].Values["runtime_version"] != "0.11.0" || ms[0].Values["hardware"] != "" || ms[0].Values["server_start"] == "" {
-			t.Errorf("%s: %v %v", kind, err, ms[0].Values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range ms {
+			if v := m.Values; !strings.HasSuffix(m.SourceName, ".log") && (v["runtime_version"] != "0.11.0" || v["hardware"] != "" || v["server_start"] == "") {
+				t.Errorf("%s: %s: %v", kind, m.SourceName, v)
+			}
 		}
 	}
 	text := []byte(fmt.Sprintf(result, ""))
