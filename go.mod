@@ -10,6 +10,7 @@ require (
 	github.com/klauspost/compress v1.20.3 // zstd: kept uploads and Parquet pages
 	github.com/marcboeker/go-duckdb/v2 v2.4.3 // DuckDB, in analyze/query only; the one package that needs cgo
 	github.com/rogpeppe/go-internal v1.16.0 // tests: command scripts (testscript)
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2 // tool calls against their schemas
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // commands and flags
 	github.com/spf13/pflag v1.0.10 // cobra's flags: to suggest the flag that was meant
@@ -20,6 +21,7 @@ require (
 	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
 )
+
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
