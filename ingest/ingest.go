@@ -436,7 +436,7 @@ func (rep *Report) Summary() string {
 	case rep.Archive:
 		fmt.Fprintf(&b, "%d of its members were refused", len(rep.Rejects))
 	case rep.Observed != nil:
-		fmt.Fprintf(&b, "%d log events, %d samples", rep.Observed.LogEvents, rep.Observed.Samples)
+		b.WriteString(rep.Observed.Rows())
 		if rep.Observed.Starts > 1 {
 			fmt.Fprintf(&b, " of %d starts of a server", rep.Observed.Starts)
 		}

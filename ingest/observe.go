@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/servestat/servestat/ingest/evals"
 	"github.com/servestat/servestat/ingest/serverlog"
 	"github.com/servestat/servestat/ingest/telemetry"
 	"github.com/servestat/servestat/schemas"
@@ -15,8 +16,9 @@ import (
 	"github.com/servestat/servestat/schemas/lake"
 )
 
-// An observed is a kind of upload that says what a server or its machine did,
-// and has no run: its records are [*schemas.LogEvent] and [*schemas.Sample].
+// An observed is a kind of upload that says what a server or its machine did, or
+// whether its answers were right, and has no run: its records are
+// [*schemas.LogEvent], [*schemas.Sample] and [*schemas.Eval].
 type observed struct {
 	name          string
 	parserVersion string
@@ -45,6 +47,7 @@ func (c clock) values(into map[string]string) {
 
 var (
 	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf}
+	judged      = observed{parserVersion: evals.ParserVersion, clock: (*Ingester).noClock, open: openEvals}
 	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
 )
 
@@ -64,6 +67,11 @@ func openTelemetry(r io.Reader, name string, c clock) recordReader {
 	return t
 }
 
+func openEvals(r io.Reader, name string, _ clock) recordReader { return evals.NewReader(r, name) }
+
+// noClock is for uploads whose times need nothing from around them.
+func (in *Ingester) noClock(Upload, *Identity) (clock, error) { return clock{}, nil }
+
 // detectObserved tells a server log or telemetry by its first bytes.
 func detectObserved(head []byte) (observed, bool) {
 	if _, isResult := detect(head); isResult {
@@ -74,6 +82,9 @@ func detectObserved(head []byte) (observed, bool) {
 	}
 	if name, ok := telemetry.Detect(head); ok {
 		return telemetries.named(name), true
+	}
+	if name, ok := evals.Detect(head); ok {
+		return judged.named(name), true
 	}
 	return observed{}, false
 }
@@ -187,8 +198,8 @@ func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed
 		rep.Quarantined, rep.Observed = b.fatal, nil
 		return nil
 	}
-	if b.events == nil && b.samples == nil {
-		rep.Quarantined = "no line of it says anything of a server: no event and no sample"
+	if b.events == nil && b.samples == nil && b.evals == nil {
+		rep.Quarantined = "nothing in it says anything of a server: no event, no sample and no judged answer"
 		return nil
 	}
 	if err := in.countStarts(ctx, raw, o, b); err != nil {
@@ -232,6 +243,7 @@ type observedBuilder struct {
 	rep     *Report
 	events  *observedBlock[schemas.LogEventRow]
 	samples *observedBlock[schemas.SampleRow]
+	evals   *observedBlock[schemas.EvalRow]
 	day     string // of the first time; empty where there is none
 	fatal   string // why nothing of the upload can be used
 }
@@ -271,6 +283,9 @@ func (b *observedBuilder) discard() {
 	if b.samples != nil {
 		b.samples.blob.Discard()
 	}
+	if b.evals != nil {
+		b.evals.blob.Discard()
+	}
 }
 
 func (b *observedBuilder) add(rec schemas.Record) (err error) {
@@ -300,6 +315,16 @@ func (b *observedBuilder) add(rec schemas.Record) (err error) {
 		}
 		b.rep.Observed.Samples++
 		return b.samples.Append(&schemas.SampleRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Sample: rec})
+	case *schemas.Eval:
+		b.at(rec.Start)
+		if b.evals == nil {
+			if b.evals, err = newObservedBlock(b.in.session, schemas.EvalsTable); err != nil {
+				return err
+			}
+			b.rep.count()
+		}
+		b.rep.Observed.Evals++
+		return b.evals.Append(&schemas.EvalRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Eval: rec})
 	}
 	return nil
 }
@@ -333,6 +358,11 @@ func (b *observedBuilder) publish(o observed, c clock) (err error) {
 	}
 	if b.samples != nil {
 		if blocks, err = b.samples.publish(blocks, schemas.SamplesTable.Name, day); err != nil {
+			return err
+		}
+	}
+	if b.evals != nil {
+		if blocks, err = b.evals.publish(blocks, schemas.EvalsTable.Name, day); err != nil {
 			return err
 		}
 	}

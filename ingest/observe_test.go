@@ -108,6 +108,11 @@ func TestObservedUploads(t *testing.T) {
 			story: "a scrape", name: "metrics.txt", text: scraped, summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
 		{
+			story: "judged answers", name: "score.json", text: `{"accuracy": 0.5, "correct_count": 1, "total_count": 2}` + "\n" + `{"id": "simple_1", "error_type": "value_error:string"}` + "\n",
+			files:   map[string]string{"servestat.yaml": "server_start: s1\n"},
+			summary: "2 judged answers", tables: "evals day=unknown 2", values: "map[server_start:s1]",
+		},
+		{
 			story: "a figure that is none is a reject, and the rest counts", name: "metrics.txt", text: scraped + "vllm:num_requests_waiting{engine=\"0\"} 1e\n",
 			summary: "0 log events, 2 samples; which server start is not known", tables: "samples day=2026-05-07 2", values: "map[]",
 		},
@@ -150,7 +155,7 @@ func TestObservedUploadsThatAreOfNoUse(t *testing.T) {
 	for _, c := range []struct{ name, text, sidecar, want string }{
 		{"power.csv", smiRows, "labels:\n  utc_offset: CET\n", `utc_offset from sidecar: "CET" is no offset from UTC; want the form +02:00`},
 		{"server.log", started, "nonsense: 1\n", "side-car"},
-		{"server.log", "INFO 12-31 23:59:50 [x.py:1] Route: /health, Methods: GET\n", "", "no event and no sample"},
+		{"server.log", "INFO 12-31 23:59:50 [x.py:1] Route: /health, Methods: GET\n", "", "no event, no sample"},
 	} {
 		dir := t.TempDir()
 		if c.sidecar != "" {

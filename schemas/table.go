@@ -93,6 +93,6 @@ func Tables() []TableInfo { return append(MeasuredTables(), ResultTables()...) }
 func MeasuredTables() []TableInfo {
 	return []TableInfo{
 		RunsTable.TableInfo, RequestsTable.TableInfo, TokensTable, CellsTable.TableInfo,
-		LogEventsTable.TableInfo, SamplesTable.TableInfo,
+		LogEventsTable.TableInfo, SamplesTable.TableInfo, EvalsTable.TableInfo,
 	}
 }

@@ -98,7 +98,7 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 // A tally counts what became of uploads.
 type tally struct {
 	uploads, runs, requests, gaps, known, quarantined, rejects, skipped int
-	logEvents, samples                                                  int
+	logEvents, samples, evals                                           int
 }
 
 func (t tally) String() string {
@@ -106,6 +106,9 @@ func (t tally) String() string {
 	fmt.Fprintf(&b, "%s: %s, %s, %s", count(t.uploads, "file"), count(t.runs, "new run"), count(t.requests, "request"), count(t.gaps, "chunk gap"))
 	if t.logEvents > 0 || t.samples > 0 {
 		fmt.Fprintf(&b, ", %s, %s", count(t.logEvents, "log event"), count(t.samples, "sample"))
+	}
+	if t.evals > 0 {
+		fmt.Fprintf(&b, ", %s", count(t.evals, "judged answer"))
 	}
 	for _, part := range []struct {
 		n    int
@@ -197,6 +200,7 @@ func (t *tally) add(rep *ingest.Report) {
 	if o := rep.Observed; o != nil {
 		t.logEvents += int(o.LogEvents)
 		t.samples += int(o.Samples)
+		t.evals += int(o.Evals)
 	}
 	t.runs += len(rep.Runs)
 	for _, r := range rep.Runs {

@@ -155,8 +155,17 @@ type Observed struct {
 	Manifest         string `json:"manifest"`
 	LogEvents        int64  `json:"log_events"`
 	Samples          int64  `json:"samples"`
+	Evals            int64  `json:"evals,omitempty"`
 	Starts           int    `json:"starts,omitempty"`   // of a server, in its log
 	ServerStartKnown bool   `json:"server_start_known"` // its rows join with runs
+}
+
+// Rows says what there is: 214 log events, 1020 samples.
+func (o *Observed) Rows() string {
+	if o.Evals > 0 {
+		return fmt.Sprintf("%d judged answers", o.Evals)
+	}
+	return fmt.Sprintf("%d log events, %d samples", o.LogEvents, o.Samples)
 }
 
 // A RunEntry is a run of an upload.
