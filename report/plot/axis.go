@@ -29,14 +29,14 @@ func linearAxis(a *plot.Axis, values span) {
 	a.Tick.Marker = plot.ConstantTicks(evenTicks(span{a.Min - step/1000, a.Max + step/1000}, step))
 }
 
-// roundStep returns the round number, 1, 2 or 5 times a power of ten, at or
+// roundStep returns the round number, 1, 2, 2.5 or 5 times a power of ten, at or
 // above v.
 func roundStep(v float64) float64 {
 	if v <= 0 {
 		return 1
 	}
 	power := math.Pow10(int(math.Floor(math.Log10(v))))
-	for _, m := range []float64{1, 2, 5} {
+	for _, m := range []float64{1, 2, 2.5, 5} {
 		if v <= m*power*(1+1e-9) {
 			return m * power
 		}

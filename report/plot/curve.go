@@ -2,12 +2,12 @@ package plot
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -33,6 +33,7 @@ type curve struct {
 	line      plotter.XYs // the fit, or the levels joined
 	band      plotter.XYs // its outline; empty where there is no fit
 	knee      *knee
+	kept      []capacity // how far objectives are kept
 	notes     []string
 }
 
@@ -62,6 +63,7 @@ func newCurve(s analyze.Series, q quantity, u scale.Unit, l look) (curve, error)
 			c.line = append(c.line, plotter.XY{X: l.x, Y: l.y})
 		}
 	}
+	c.takeObjectives(s)
 	return c, nil
 }
 
@@ -271,6 +273,9 @@ func (c *curve) end(u scale.Unit) end {
 	case len(c.levels) > 0:
 		last := c.levels[len(c.levels)-1]
 		e.x, e.y, e.value = last.x, last.y, last.words(u)
+		if last.missed() {
+			e.x = float64(last.asked)
+		}
 	default:
 		last := c.runs[len(c.runs)-1]
 		e.x, e.y = last.X, last.Y
@@ -365,7 +370,33 @@ func (c *curve) addMarks(p *plot.Plot, aside vg.Length) {
 		}
 		p.Add(inside{line})
 	}
-	p.Add(bars{c.levels, c.look, aside}, marks{c.runs, c.look, aside})
+	p.Add(shortfalls{c.levels, c.look}, bars{c.levels, c.look, aside}, marks{c.runs, c.look, aside})
+}
+
+// missed reports whether a level reached clearly less than was asked of it.
+func (l levelMark) missed() bool { return l.asked > 0 && l.x < 0.95*float64(l.asked) }
+
+// shortfalls draws, for levels that were not reached, how far what was asked lies
+// from what was achieved: a dotted line that ends in an open tick.
+type shortfalls struct {
+	levels []levelMark
+	look   look
+}
+
+// Plot implements [plot.Plotter].
+func (s shortfalls) Plot(c draw.Canvas, p *plot.Plot) {
+	trX, trY := p.Transforms(&c)
+	for _, l := range s.levels {
+		if !l.missed() {
+			continue
+		}
+		drawShortfall(c, s.look.text(), trX(l.x)+runRadius+1, trX(float64(l.asked)), trY(l.y))
+	}
+}
+
+func drawShortfall(c draw.Canvas, ink color.Color, from, to, y vg.Length) {
+	c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{1.5, 2}}, from, y, to, y)
+	c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1.3}, to, y-4, to, y+4)
 }
 
 // inside keeps a plotter from widening the axes, which are set for the data: the
@@ -414,12 +445,10 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// drawKnees marks where the fits bend: a line down from the curve, the interval
-// as a bar on the axis, and the numbers beside all of them, one under the other.
+// drawKnees marks where the fits bend: a line down from the curve, and the
+// interval as a bar on the axis.
 func drawKnees(c draw.Canvas, p *plot.Plot, curves []curve) {
 	trX, trY := p.Transforms(&c)
-	var bent []curve
-	left, right := c.Max.X, c.Min.X
 	for _, curve := range curves {
 		k := curve.knee
 		if k == nil {
@@ -428,35 +457,28 @@ func drawKnees(c draw.Canvas, p *plot.Plot, curves []curve) {
 		dotted := draw.LineStyle{Color: curve.look.text(), Width: 1, Dashes: []vg.Length{2, 2}}
 		c.StrokeLine2(dotted, trX(k.x), c.Min.Y, trX(k.x), trY(k.y))
 		c.StrokeLine2(draw.LineStyle{Color: curve.look.color, Width: 5}, trX(k.lo), c.Min.Y+2.5, trX(k.hi), c.Min.Y+2.5)
-		bent = append(bent, curve)
-		left, right = min(left, trX(k.lo)), max(right, trX(k.hi))
-	}
-	if len(bent) <= maxKneeNames {
-		nameKnees(c, bent, left-7, right+7)
 	}
 }
 
-// maxKneeNames is how many knees have room under the curves for their numbers;
-// those of more stand in the report's table only.
-const maxKneeNames = 2
+// maxNotes is how many knees and objectives have room for their numbers inside
+// the data; those of more stand in the report's table only.
+const maxNotes = 4
 
-// nameKnees writes the numbers at the foot of the data: to the right of right
-// where they fit, and else to the left of left.
-func nameKnees(c draw.Canvas, bent []curve, left, right vg.Length) {
-	sty := style(smallSize, ink)
-	widest := vg.Length(0)
-	for _, curve := range bent {
-		widest = max(widest, sty.Width(curve.knee.words(curve.name)))
+// notesOf are the numbers of knees and objectives.
+func notesOf(curves []curve) []note {
+	var out []note
+	for _, c := range curves {
+		if c.knee != nil {
+			out = append(out, note{c.knee.words(c.name), c.look.text()})
+		}
+		for _, k := range c.kept {
+			out = append(out, note{k.words(c.name), c.look.text()})
+		}
 	}
-	x := right
-	if right+widest > c.Max.X {
-		x, sty.XAlign = left, text.XRight
+	if len(out) > maxNotes {
+		return nil
 	}
-	for i, curve := range bent {
-		row := vg.Length(len(bent) - 1 - i)
-		sty.Color = curve.look.text()
-		c.FillText(sty, vg.Point{X: x, Y: c.Min.Y + 9 + row*(smallSize+4)}, curve.knee.words(curve.name))
-	}
+	return out
 }
 
 // words says where the knee is: "knee of 0.19.0 at 9.1 [8.9, 9.3]".

@@ -248,7 +248,7 @@ func gapsFoot(levels []levelOfGaps, all []analyze.Series) []string {
 	if hidden {
 		foot = append(foot, fmt.Sprintf("the longest %g %% reach beyond the axis", 100*tail))
 	}
-	return append(append(foot, zeroNotes(levels)...), footOf(all)...)
+	return append(append(foot, zeroNotes(levels)...), footOf(all, wholeRuns)...)
 }
 
 func zeroNotes(levels []levelOfGaps) []string {

@@ -14,7 +14,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/servestat/servestat/analyze"
-	"github.com/servestat/servestat/report/escape"
 	"github.com/servestat/servestat/report/scale"
 	"github.com/servestat/servestat/schemas"
 )
@@ -147,7 +146,7 @@ func sideName(terms, others []string) string {
 	if name == "" {
 		return "unknown"
 	}
-	return escape.Cut(escape.Line(name), 32)
+	return shortName(name, 32)
 }
 
 func drawForest(c draw.Canvas, rows []forestRow) {

@@ -182,7 +182,7 @@ func (p *panel) drawEnds(data draw.Canvas) {
 		at[i] = float64(trY(e.y))
 	}
 	gap := float64(name.FontExtents().Height) + 3
-	for i, y := range apart(at, gap, float64(data.Min.Y), float64(data.Max.Y)) {
+	for i, y := range apart(at, gap, float64(data.Min.Y), float64(data.Max.Y)-gap/3) {
 		e := p.ends[i]
 		x := data.Max.X + endIndent
 		leader := draw.LineStyle{Color: e.look.color, Width: 0.8}

@@ -74,23 +74,44 @@ func sweepOf(series ...analyze.Series) analyze.Sweep {
 	return analyze.Sweep{Group: specimen.Group, Series: series}
 }
 
-// Six versions are told apart, their names moved apart where their lines end
-// near each other; of eight, the oldest two are left out. A fit whose band is not
+// Twelve versions are told apart, their names moved apart where their lines end
+// near each other; of fourteen, the oldest two are left out. A fit whose band is not
 // bounded has a line only. The foot says both.
 func TestManyVersions(t *testing.T) {
 	s := sweepOf(
-		specimen.Version("0.16.0", 1.3), specimen.Version("0.17.1", 1.29), specimen.Version("0.18.0", 1.11), specimen.Version("0.18.1", 1.10),
+		specimen.Version("0.12.0", 1.7), specimen.Version("0.13.0", 1.62), specimen.Version("0.14.0", 1.5), specimen.Version("0.15.0", 1.49),
+		specimen.Version("0.15.1", 1.42), specimen.Version("模型-バージョン-1", 1.36), specimen.Version("0.16.0", 1.3), specimen.Version("0.17.1", 1.29), specimen.Version("0.18.0", 1.11), specimen.Version("0.18.1", 1.10),
 		specimen.Version("0.19.0", 1), specimen.Version("0.20.0rc1", 0.99), specimen.Version("0.20.2", 1.05), specimen.Version("0.21.0.dev12+g0123abc.cu130", 0.8),
 	)
-	s.Series[3].Fits[0].Band[10].Hi = math.Inf(1) // the data do not bound this fit
+	s.Series[9].Fits[0].Band[10].Hi = math.Inf(1) // the data do not bound this fit
 	f, err := LatencyVsConcurrency(s, "itl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(f.Alt, "0.16.0") || !strings.Contains(f.Alt, "0.18.0") {
-		t.Errorf("of eight versions, drawn are: %s", f.Alt)
+	if strings.Contains(f.Alt, "0.13.0") || !strings.Contains(f.Alt, "0.14.0") {
+		t.Errorf("of fourteen versions, drawn are: %s", f.Alt)
 	}
 	schematest.GoldenPNG(t, "testdata/many_versions_golden.png", picture(t, f))
+}
+
+// An objective: its limit across, how far each version keeps it with the interval
+// of the fit, and of a level that was asked for and not reached, how much is missing.
+func TestObjective(t *testing.T) {
+	s := specimen.Sweep()
+	for i := range s.Series {
+		at := 13.1 - 1.6*float64(i)
+		s.Series[i].Window = analyze.Steady
+		s.Series[i].Objectives = []analyze.Objective{{
+			Text: "itl_mean<35ms", Largest: 8, Fitted: &analyze.Estimate{Value: at, Lo: at - 0.6, Hi: at + 0.5, HasInterval: true},
+		}}
+		last := &s.Series[i].Levels[5]
+		last.MaxConcurrency = 64
+	}
+	f, err := LatencyVsConcurrency(s, "itl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schematest.GoldenPNG(t, "testdata/objective_golden.png", picture(t, f))
 }
 
 // One run of one version at one level, nothing else known: a mark with a name.

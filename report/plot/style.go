@@ -45,8 +45,9 @@ var palette = []color.RGBA{
 	{0x56, 0xb4, 0xe9, 0xff}, // sky blue
 }
 
-// maxSeries is how many versions one picture can keep apart.
-var maxSeries = len(palette)
+// maxSeries is how many versions one picture can keep apart: each colour serves
+// twice, the second time darker, with the other fill and another dash.
+var maxSeries = 2 * len(palette)
 
 // A look is how one version is drawn: never by colour alone.
 type look struct {
@@ -58,7 +59,11 @@ type look struct {
 // lookOf returns the look of the i-th version drawn.
 func lookOf(i int) look {
 	dashes := [][]vg.Length{nil, {7, 3}, {2, 2.5}, {9, 3, 2, 3}, {4, 2}, {12, 4}}
-	return look{palette[i%len(palette)], dashes[i%len(dashes)], mark(i % numMarks)}
+	l := look{palette[i%len(palette)], dashes[i%len(dashes)], mark(i % numMarks)}
+	if i%maxSeries >= len(palette) {
+		l.color, l.dashes = darker(l.color, 0.6), dashes[(i+1)%len(dashes)]
+	}
+	return l
 }
 
 // line returns the style of the version's line.
@@ -70,9 +75,12 @@ func (l look) line() draw.LineStyle {
 func (l look) tint() color.Color { return over(l.color, 0.16) }
 
 // text returns the colour, dark enough to read on white.
-func (l look) text() color.Color {
-	dark := func(v uint8) uint8 { return uint8(float64(v) * 0.78) }
-	return color.RGBA{dark(l.color.R), dark(l.color.G), dark(l.color.B), 0xff}
+func (l look) text() color.Color { return darker(l.color, 0.78) }
+
+// darker returns the colour with only a share of its light.
+func darker(c color.RGBA, share float64) color.RGBA {
+	of := func(v uint8) uint8 { return uint8(float64(v) * share) }
+	return color.RGBA{of(c.R), of(c.G), of(c.B), 0xff}
 }
 
 // over returns c at the given opacity: the band of one version shows through
@@ -106,13 +114,18 @@ func aligned(s text.Style, x text.XAlignment, y text.YAlignment) text.Style {
 // A mark is the shape that stands for a run.
 type mark int
 
-// numMarks is the number of shapes.
-const numMarks = 6
+const (
+	numShapes = 6
+	numMarks  = 2 * numShapes // each shape is filled once and open once
+)
+
+// open reports whether the shape is an outline.
+func (m mark) open() bool { return (m%2 == 1) != (m >= numShapes) }
 
 // DrawGlyph draws the shape: filled for every other version, and a larger outline
 // for those between, so that of two versions that agree both can be seen.
 func (m mark) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
-	if m%2 == 1 {
+	if m.open() {
 		c.SetLineStyle(draw.LineStyle{Color: sty.Color, Width: 1.2})
 		c.Stroke(m.path(at, sty.Radius*1.2))
 		return
@@ -125,7 +138,7 @@ func (m mark) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
 }
 
 func (m mark) path(at vg.Point, r vg.Length) vg.Path {
-	switch m {
+	switch m % numShapes {
 	case 0:
 		return circle(at, r)
 	case 1:

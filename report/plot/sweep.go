@@ -11,50 +11,51 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/servestat/servestat/analyze"
-	"github.com/servestat/servestat/report/escape"
 	"github.com/servestat/servestat/report/scale"
 )
 
 // A quantity is something measured at every load point.
 type quantity struct {
-	name  string // "ITL mean"
-	unit  string // stored unit
-	fit   string // metric of its fit; empty where none is made
-	point func(analyze.Point) float64
-	level func(analyze.Level) analyze.Estimate
+	name string // "ITL mean"
+	unit string // stored unit
+	fit  string // metric of its fit; empty where none is made
+	// objective is what a service-level objective calls it; empty where none does.
+	objective string
+	point     func(analyze.Point) float64
+	level     func(analyze.Level) analyze.Estimate
 }
 
 // quantities are what can be drawn against concurrency, by the name that callers
 // use.
 var quantities = map[string]quantity{
 	"itl": {
-		"ITL mean", "s", "itl",
+		"ITL mean", "s", "itl", "itl_mean",
 		func(p analyze.Point) float64 { return p.ITLMean }, func(l analyze.Level) analyze.Estimate { return l.ITLMean },
 	},
 	"itl_p99": {
-		"ITL p99", "s", "",
+		"ITL p99", "s", "", "itl_p99",
 		func(p analyze.Point) float64 { return p.ITLp99 }, func(l analyze.Level) analyze.Estimate { return l.ITLp99 },
 	},
 	"ttft": {
-		"TTFT p50", "s", "ttft",
+		"TTFT p50", "s", "ttft", "ttft_p50",
 		func(p analyze.Point) float64 { return p.TTFTp50 }, func(l analyze.Level) analyze.Estimate { return l.TTFTp50 },
 	},
 	"ttft_p99": {
-		"TTFT p99", "s", "",
+		"TTFT p99", "s", "", "ttft_p99",
 		func(p analyze.Point) float64 { return p.TTFTp99 }, func(l analyze.Level) analyze.Estimate { return l.TTFTp99 },
 	},
 	"tpot": {
-		"TPOT mean", "s", "",
+		"TPOT mean", "s", "", "tpot_mean",
 		func(p analyze.Point) float64 { return p.TPOTMean }, func(l analyze.Level) analyze.Estimate { return l.TPOTMean },
 	},
 	"e2el": {
-		"E2EL p50", "s", "",
+		"E2EL p50", "s", "", "e2el_p50",
 		func(p analyze.Point) float64 { return p.E2ELp50 }, func(l analyze.Level) analyze.Estimate { return l.E2ELp50 },
 	},
 }
 
 var throughput = quantity{
-	"output throughput", "tokens/s", "output_throughput",
+	"output throughput", "tokens/s", "output_throughput", "",
 	func(p analyze.Point) float64 { return p.Output }, func(l analyze.Level) analyze.Estimate { return l.Output },
 }
 
@@ -81,6 +82,14 @@ func ThroughputVsConcurrency(s analyze.Sweep) (Figure, error) {
 	return againstConcurrency(s, throughput)
 }
 
+// window says which part of the runs the quantity is of.
+func (q quantity) window() func(analyze.Series) string {
+	if strings.HasSuffix(q.name, "p99") {
+		return wholeRuns
+	}
+	return windowOf
+}
+
 // widelySpread is the ratio of highest to lowest value above which a linear axis
 // would press half of the curve into its bottom line.
 const widelySpread = 60
@@ -105,10 +114,15 @@ func againstConcurrency(s analyze.Sweep, q quantity) (Figure, error) {
 	f := frame{
 		title:   capital(q.name) + " against concurrency",
 		subject: subjectOf(s.Group),
-		foot:    append(footOf(drawn), note...),
+		foot:    append(footOf(drawn, q.window()), note...),
 	}
 	for _, c := range curves {
 		f.foot = append(f.foot, c.notes...)
+	}
+	f.foot = append(f.foot, objectiveNotes(drawn)...)
+	limits := q.limits(drawn)
+	for i := range limits {
+		limits[i] = unit.In(limits[i])
 	}
 	if len(curves) > 1 {
 		f.foot = append(f.foot, "versions set side by side")
@@ -121,7 +135,7 @@ func againstConcurrency(s analyze.Sweep, q quantity) (Figure, error) {
 		Alt:    altOfCurves(q, curves, unit),
 		height: height,
 		draw: func(c draw.Canvas) {
-			p := curvesPanel(curves, q, unit)
+			p := curvesPanel(curves, q, unit, limits)
 			p.draw(f.draw(c))
 		},
 	}, nil
@@ -148,7 +162,11 @@ func (q quantity) unitFor(all []analyze.Series) scale.Unit {
 	return scale.For(q.unit, values...)
 }
 
-func curvesPanel(curves []curve, q quantity, unit scale.Unit) *panel {
+// farLimit is how many times the highest value a limit may be and still be worth
+// the room up to it.
+const farLimit = 1.5
+
+func curvesPanel(curves []curve, q quantity, unit scale.Unit, limits []float64) *panel {
 	p := plot.New()
 	houseStyle(p)
 	var levels []int64
@@ -161,6 +179,11 @@ func curvesPanel(curves []curve, q quantity, unit scale.Unit) *panel {
 	for _, c := range curves {
 		ends = append(ends, c.end(sharing(unit, lastLevels(curves))))
 	}
+	for _, l := range limits {
+		if l <= farLimit*slices.Max(values) {
+			values = append(values, l)
+		}
+	}
 	slices.Sort(levels)
 	concurrencyAxis(&p.X, slices.Compact(levels), spanOf(achieved), width-220)
 	heading := unit.Heading(q.name)
@@ -170,7 +193,7 @@ func curvesPanel(curves []curve, q quantity, unit scale.Unit) *panel {
 	} else {
 		linearAxis(&p.Y, s)
 	}
-	p.Add(grid())
+	p.Add(grid(), limitLines{limits, unit})
 	for _, c := range curves {
 		c.addBand(p)
 	}
@@ -178,7 +201,11 @@ func curvesPanel(curves []curve, q quantity, unit scale.Unit) *panel {
 		c.addMarks(p, aside(i, len(curves)))
 	}
 	out := &panel{plot: p, heading: heading, below: concurrencyLabel(levels), key: keyOf(curves), ends: ends}
-	out.lastDraw = func(c draw.Canvas, p *plot.Plot) { drawKnees(c, p, curves) }
+	out.lastDraw = func(c draw.Canvas, p *plot.Plot) {
+		drawKnees(c, p, curves)
+		drawCapacities(c, p, curves)
+		drawNotes(c, notesOf(curves), inked(c, p, curves))
+	}
 	return out
 }
 
@@ -234,25 +261,19 @@ func orUnknown(s, what string) string {
 	return printable(s)
 }
 
-// maxName is the longest name, in runes, that a picture prints.
-const maxName = 60
-
-// printable is text from an upload as it may stand in a picture.
-func printable(s string) string { return escape.Cut(escape.Line(s), maxName) }
-
 // seriesName is a version as it stands at the end of a line. "unknown" is what an
 // analysis calls one that was not recorded.
 func seriesName(s analyze.Series) string {
 	if s.Version == "" || s.Version == "unknown" {
 		return "unknown version"
 	}
-	return escape.Cut(escape.Line(s.Version), 24)
+	return shortName(s.Version, 24)
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // footOf says what every series rests on, once for series that rest on alike.
-func footOf(all []analyze.Series) []string {
+func footOf(all []analyze.Series, window func(analyze.Series) string) []string {
 	var counts []string // in order of appearance
 	names := map[string][]string{}
 	simulated := 0
@@ -268,12 +289,16 @@ func footOf(all []analyze.Series) []string {
 	}
 	var parts []string
 	for _, count := range counts {
-		each := ""
+		each, of := "", strings.Join(names[count], ", ")
 		if len(names[count]) > 1 {
 			each = " each"
 		}
-		parts = append(parts, strings.Join(names[count], ", ")+": "+count+each)
+		if len(names[count]) > mostNames {
+			of = fmt.Sprintf("%d versions", len(names[count]))
+		}
+		parts = append(parts, of+": "+count+each)
 	}
+	parts = append(parts, windowsOf(all, window)...)
 	switch {
 	case simulated == len(all):
 		parts = append(parts, simulatedNote)
@@ -282,6 +307,38 @@ func footOf(all []analyze.Series) []string {
 	}
 	return parts
 }
+
+// mostNames is how many versions are named in front of what they have in common.
+const mostNames = 4
+
+// windowsOf says once which part of the runs the numbers are of.
+func windowsOf(all []analyze.Series, window func(analyze.Series) string) []string {
+	var out []string
+	for _, s := range all {
+		if w := window(s); w != "" && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	if len(out) > 1 {
+		return []string{"windows differ: see the report"}
+	}
+	return out
+}
+
+// windowOf says which part of the runs the numbers of a series are of.
+func windowOf(s analyze.Series) string {
+	switch s.Window {
+	case analyze.Steady:
+		return "steady window of each run"
+	case analyze.WholeRun:
+		return "whole runs"
+	}
+	return ""
+}
+
+// wholeRuns is said of what is never restricted to a window: tails and
+// distributions.
+func wholeRuns(analyze.Series) string { return "whole runs" }
 
 const simulatedNote = "simulated, no server was measured"
 
@@ -315,6 +372,9 @@ func keyOf(curves []curve) []keyEntry {
 	}
 	if joined {
 		entries = append(entries, keyEntry{drawSampleJoin, "levels joined, no fit"})
+	}
+	if slices.ContainsFunc(curves, func(c curve) bool { return slices.ContainsFunc(c.levels, levelMark.missed) }) {
+		entries = append(entries, keyEntry{drawSampleShortfall, "asked, not reached"})
 	}
 	return entries
 }
@@ -356,6 +416,10 @@ func drawSampleFit(c draw.Canvas, at vg.Point) {
 		{X: at.X, Y: at.Y - 5}, {X: at.X + keyWidth, Y: at.Y - 5}, {X: at.X + keyWidth, Y: at.Y + 5}, {X: at.X, Y: at.Y + 5},
 	})
 	c.StrokeLine2(draw.LineStyle{Color: softInk, Width: 2}, at.X, at.Y, at.X+keyWidth, at.Y)
+}
+
+func drawSampleShortfall(c draw.Canvas, at vg.Point) {
+	drawShortfall(c, softInk, at.X, at.X+keyWidth, at.Y)
 }
 
 func drawSampleJoin(c draw.Canvas, at vg.Point) {
