@@ -49,6 +49,7 @@ func (a *app) curveCommand() *cobra.Command {
 	f.StringSlice("at", nil, "concurrencies to predict for, joined by commas")
 	f.String("format", "text", "text, json or markdown")
 	f.String("plot", "", "folder to write PNGs into")
+	f.Bool("residuals", false, "with --plot: also what the fitted curves leave over")
 	return cmd
 }
 
@@ -56,6 +57,10 @@ func (a *app) curve(ctx context.Context) error {
 	format := a.config.GetString("format")
 	if format != "text" && format != "json" && format != "markdown" {
 		return usagef("", "--format %s: want text, json or markdown", format)
+	}
+	dir := a.config.GetString("plot")
+	if dir == "" && a.config.GetBool("residuals") {
+		return usagef("servestat curve --plot plots/ --residuals", "--residuals draws pictures: say where with --plot")
 	}
 	at, err := concurrencies(a.config.GetStringSlice("at"))
 	if err != nil {
@@ -90,7 +95,7 @@ func (a *app) curve(ctx context.Context) error {
 		slo.Answer(sweeps)
 	}
 	analyze.Predict(sweeps, at)
-	if dir := a.config.GetString("plot"); dir != "" {
+	if dir != "" {
 		if err := a.plotSweeps(dir, sweeps); err != nil {
 			return err
 		}
@@ -117,7 +122,7 @@ func concurrencies(list []string) ([]float64, error) {
 }
 
 func (a *app) plotSweeps(dir string, sweeps []analyze.Sweep) error {
-	names, err := plot.WriteSweeps(dir, sweeps)
+	names, err := plot.WriteSweeps(dir, sweeps, a.config.GetBool("residuals"))
 	for _, n := range names {
 		a.term.infof("wrote %s", filepath.Join(dir, n))
 	}

@@ -24,17 +24,31 @@ const perPage = 20
 // Write writes the report of res into the folder dir. Pictures and pages that an
 // earlier report left there and this one does not have are removed, so that the
 // folder holds one report.
-func Write(dir string, res *analyze.Result) error {
+func Write(dir string, res *analyze.Result) error { return Options{}.Write(dir, res) }
+
+// WriteTo writes the report of res into f.
+func WriteTo(f Folder, res *analyze.Result) error { return Options{}.WriteTo(f, res) }
+
+// Options are what a report may have besides.
+type Options struct {
+	Residuals bool // pictures of what the fitted curves leave over
+	// MaxBytes cuts README.md at a section, as [Cut] does; 0 leaves it whole.
+	MaxBytes int
+}
+
+// Write is the function Write, with these options.
+func (o Options) Write(dir string, res *analyze.Result) error {
 	f := &replacing{Dir: Dir(dir), written: map[string]bool{}}
-	if err := WriteTo(f, res); err != nil {
+	if err := o.WriteTo(f, res); err != nil {
 		return err
 	}
 	return f.removeOld()
 }
 
-// WriteTo writes the report of res into f.
-func WriteTo(f Folder, res *analyze.Result) error {
+// WriteTo is the function WriteTo, with these options.
+func (o Options) WriteTo(f Folder, res *analyze.Result) error {
 	r := newReport(res)
+	r.Options = o
 	if err := r.draw(f); err != nil {
 		return err
 	}
@@ -50,7 +64,13 @@ func WriteTo(f Folder, res *analyze.Result) error {
 	if err := f.WriteFile("report.json", data); err != nil {
 		return err
 	}
-	return f.WriteFile("README.md", r.firstPage())
+	page := r.firstPage()
+	if o.MaxBytes > 0 {
+		if page, err = Cut(page, o.MaxBytes); err != nil {
+			return err
+		}
+	}
+	return f.WriteFile("README.md", page)
 }
 
 // WritePage writes the first page of the report alone, without pictures: for a
@@ -64,9 +84,11 @@ func WritePage(w io.Writer, res *analyze.Result) error {
 // A report is a result in order of presentation.
 type report struct {
 	*analyze.Result
+	Options
 	comparisons []analyze.Comparison // the worst first
 	sweeps      []analyze.Sweep      // in the order of the comparisons, then the others
 	pictures    map[string]picture   // by what they show, see figureOf
+	drawn       map[int][]string     // of each sweep, the keys of its pictures in order
 }
 
 // A picture is a file of the report, or the reason why it was not drawn.
@@ -76,7 +98,7 @@ type picture struct {
 }
 
 func newReport(res *analyze.Result) *report {
-	r := &report{Result: res, comparisons: slices.Clone(res.Comparisons), pictures: map[string]picture{}}
+	r := &report{Result: res, comparisons: slices.Clone(res.Comparisons), pictures: map[string]picture{}, drawn: map[int][]string{}}
 	slices.SortStableFunc(r.comparisons, func(a, b analyze.Comparison) int { return cmp.Compare(severity(a.Verdict), severity(b.Verdict)) })
 	r.sweeps = slices.Clone(res.Sweeps)
 	slices.SortStableFunc(r.sweeps, func(a, b analyze.Sweep) int { return cmp.Compare(r.place(a.Group), r.place(b.Group)) })
@@ -114,10 +136,15 @@ func (r *report) draw(f Folder) error {
 		}
 	}
 	for i := range min(len(r.sweeps), perPage) {
-		for _, fig := range plot.OfSweep(r.sweeps[i]) {
+		figures := plot.OfSweep(r.sweeps[i])
+		if r.Residuals {
+			figures = append(figures, plot.ResidualsOfSweep(r.sweeps[i])...)
+		}
+		for _, fig := range figures {
 			if fig.AgainstConcurrency && !isCurve(r.sweeps[i]) {
 				continue // a picture of one point says less than the table
 			}
+			r.drawn[i] = append(r.drawn[i], figureOf("sweep", i, fig.Name))
 			if err := r.drawOne(f, figureOf("sweep", i, fig.Name), fig.Figure, fig.Err); err != nil {
 				return err
 			}

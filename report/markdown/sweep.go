@@ -23,8 +23,8 @@ func (r *report) sweep(p *page, i int) {
 		p.block("Not alike in all runs, though treated as alike:")
 		p.bullets(capped(proses(s.Warnings), 20, " in [report.json](report.json)"))
 	}
-	for _, kind := range []string{"itl", "ttft", "throughput", "itl-distribution"} {
-		r.picture(p, figureOf("sweep", i, kind))
+	for _, key := range r.drawn[i] {
+		r.picture(p, key)
 	}
 	loadPoints(p, s)
 	fits(p, s)

@@ -26,8 +26,8 @@ type distribution struct {
 	zero float64   // share of gaps that are zero
 }
 
-// A levelOfGaps is one panel: every version at one level.
-type levelOfGaps struct {
+// A distributedLevel is one panel: every version at one level.
+type distributedLevel struct {
 	asked int64
 	of    []distribution
 }
@@ -36,33 +36,63 @@ type levelOfGaps struct {
 // stall of seconds would otherwise press everything else together.
 const tail = 0.0005
 
+// A measured is what a distribution is of.
+type measured struct {
+	name string // "ITL"
+	of   string // "chunk gaps": what is counted
+	unit string // "gaps": the same in a word
+	axis string // what the y axis shows
+}
+
+var (
+	gaps       = measured{"ITL", "chunk gaps", "gaps", "share of chunk gaps no longer than ITL (%)"}
+	firstWaits = measured{"TTFT", "requests", "requests", "share of requests with a TTFT no longer (%)"}
+)
+
 // ITLDistribution draws the empirical distribution of chunk gaps of every
 // version at the lowest and the highest level that was distributed over.
 func ITLDistribution(s analyze.Sweep) (Figure, error) {
+	ecdfs := make([][]analyze.ECDF, len(s.Series))
+	for i := range s.Series {
+		ecdfs[i] = s.Series[i].ITL
+	}
+	return distributions(s, ecdfs, gaps)
+}
+
+// TTFTDistribution draws the same of the TTFT of requests. ttft[i] are the
+// distributions of s.Series[i], one a level, in seconds.
+func TTFTDistribution(s analyze.Sweep, ttft [][]analyze.ECDF) (Figure, error) {
+	if len(ttft) != len(s.Series) {
+		return Figure{}, fmt.Errorf("distributions of %d series, not of %d", len(ttft), len(s.Series))
+	}
+	return distributions(s, ttft, firstWaits)
+}
+
+func distributions(s analyze.Sweep, ecdfs [][]analyze.ECDF, what measured) (Figure, error) {
 	drawn, note := newest(s.Series)
-	levels, err := gapLevels(drawn)
+	levels, err := levelsOf(drawn, ecdfs[len(s.Series)-len(drawn):], what)
 	if err != nil {
 		return Figure{}, err
 	}
 	f := frame{
-		title:   "Distribution of ITL",
-		subject: subjectOf(s.Group),
-		foot:    append(gapsFoot(levels, drawn), note...),
+		title:   "Distribution of " + what.name,
+		subject: Subject(s.Group),
+		foot:    append(distributionFoot(levels, drawn, what), note...),
 	}
 	return Figure{
 		Title:  f.title,
-		Alt:    altOfGaps(levels, drawn),
+		Alt:    altOfDistributions(levels, drawn, what),
 		height: height,
-		draw:   func(c draw.Canvas) { drawGaps(f.draw(c), levels) },
+		draw:   func(c draw.Canvas) { drawDistributions(f.draw(c), levels, what) },
 	}, nil
 }
 
-// gapLevels returns the lowest and the highest level for which there are
+// levelsOf returns the lowest and the highest level for which there are
 // distributions.
-func gapLevels(all []analyze.Series) ([]levelOfGaps, error) {
+func levelsOf(all []analyze.Series, ecdfs [][]analyze.ECDF, what measured) ([]distributedLevel, error) {
 	byLevel := map[int64][]distribution{}
 	for i, s := range all {
-		for _, e := range s.ITL {
+		for _, e := range ecdfs[i] {
 			d, err := newDistribution(e, seriesName(s), lookOf(i))
 			if err != nil {
 				return nil, fmt.Errorf("series %s, c=%d: %w", seriesName(s), e.MaxConcurrency, err)
@@ -71,16 +101,16 @@ func gapLevels(all []analyze.Series) ([]levelOfGaps, error) {
 		}
 	}
 	if len(byLevel) == 0 {
-		return nil, errors.New("no series has a distribution of chunk gaps")
+		return nil, fmt.Errorf("no series has a distribution of %s", what.of)
 	}
 	var asked []int64
 	for l := range byLevel {
 		asked = append(asked, l)
 	}
 	slices.Sort(asked)
-	levels := []levelOfGaps{{asked[0], byLevel[asked[0]]}}
+	levels := []distributedLevel{{asked[0], byLevel[asked[0]]}}
 	if last := asked[len(asked)-1]; last != asked[0] {
-		levels = append(levels, levelOfGaps{last, byLevel[last]})
+		levels = append(levels, distributedLevel{last, byLevel[last]})
 	}
 	return levels, nil
 }
@@ -90,14 +120,14 @@ func gapLevels(all []analyze.Series) ([]levelOfGaps, error) {
 func newDistribution(e analyze.ECDF, name string, l look) (distribution, error) {
 	d := distribution{name: name, look: l, n: e.N}
 	if len(e.X) != len(e.P) || len(e.X) == 0 {
-		return d, fmt.Errorf("%d gaps with %d shares", len(e.X), len(e.P))
+		return d, fmt.Errorf("%d values with %d shares", len(e.X), len(e.P))
 	}
 	for i := range e.X {
-		if err := finite(fmt.Sprintf("value %d", i), "the gap or its share", e.X[i], e.P[i]); err != nil {
+		if err := finite(fmt.Sprintf("value %d", i), "the value or its share", e.X[i], e.P[i]); err != nil {
 			return d, err
 		}
 		if e.X[i] < 0 || e.P[i] < 0 || e.P[i] > 1 {
-			return d, fmt.Errorf("value %d: gap %v with share %v cannot be", i, e.X[i], e.P[i])
+			return d, fmt.Errorf("value %d: %v with share %v cannot be", i, e.X[i], e.P[i])
 		}
 		if i > 0 && (e.X[i] < e.X[i-1] || e.P[i] < e.P[i-1]) {
 			return d, fmt.Errorf("value %d: a distribution does not fall", i)
@@ -109,7 +139,7 @@ func newDistribution(e analyze.ECDF, name string, l look) (distribution, error) 
 		d.x, d.p = append(d.x, e.X[i]), append(d.p, e.P[i])
 	}
 	if len(d.x) == 0 {
-		return d, errors.New("every gap is zero")
+		return d, errors.New("every value is zero")
 	}
 	return d, nil
 }
@@ -148,25 +178,30 @@ func (d distribution) line(u scale.Unit, shown span) plotter.XYs {
 // panelGap is the room between the two panels.
 const panelGap = 26
 
-func drawGaps(c draw.Canvas, levels []levelOfGaps) {
+func drawDistributions(c draw.Canvas, levels []distributedLevel, what measured) {
 	head := style(labelSize, ink)
 	baseline := c.Max.Y - head.FontExtents().Height
-	c.FillText(head, vg.Point{X: c.Min.X, Y: baseline}, "share of chunk gaps no longer than ITL (%)")
-	(&panel{key: gapKey(levels)}).drawHeading(c)
+	c.FillText(head, vg.Point{X: c.Min.X, Y: baseline}, what.axis)
 	c.Max.Y = baseline - 8
+	key := versionKey(levels)
+	if keyLength(key)+head.Width(what.axis)+keySpace <= c.Max.X-c.Min.X {
+		drawKey(c, key, baseline)
+	} else {
+		c.Max.Y = drawKeyRows(c, key) - 6
+	}
 
 	n := vg.Length(len(levels))
 	w := (c.Max.X - c.Min.X - (n-1)*panelGap) / n
 	for i, l := range levels {
 		left := vg.Length(i) * (w + panelGap)
 		part := draw.Crop(c, left, left+w-(c.Max.X-c.Min.X), 0, 0)
-		l.panel(w).draw(part)
+		l.panel(w, what).draw(part)
 	}
 }
 
-// gapKey names the versions: their lines all end at 100 %, where there is no
+// versionKey names the versions: their lines all end at 100 %, where there is no
 // room for names.
-func gapKey(levels []levelOfGaps) []keyEntry {
+func versionKey(levels []distributedLevel) []keyEntry {
 	var key []keyEntry
 	seen := map[string]bool{}
 	for _, l := range levels {
@@ -186,7 +221,7 @@ func (d distribution) drawSample(c draw.Canvas, at vg.Point) {
 	d.look.mark.DrawGlyph(&c, draw.GlyphStyle{Color: d.look.color, Radius: runRadius}, vg.Point{X: at.X + keyWidth/2 - 3, Y: at.Y})
 }
 
-func (l levelOfGaps) panel(length vg.Length) *panel {
+func (l distributedLevel) panel(length vg.Length, what measured) *panel {
 	p := plot.New()
 	houseStyle(p)
 	u, x := l.unit(), l.span()
@@ -205,10 +240,10 @@ func (l levelOfGaps) panel(length vg.Length) *panel {
 		median, late := d.quantile(0.5), d.quantile(0.99)
 		p.Add(inside{line}, marks{at: plotter.XYs{{X: u.In(median), Y: 50}, {X: u.In(late), Y: 99}}, look: d.look})
 	}
-	return &panel{plot: p, heading: l.name(), below: u.Heading("ITL") + ", log scale"}
+	return &panel{plot: p, heading: l.name(), below: u.Heading(what.name) + ", log scale"}
 }
 
-func (l levelOfGaps) name() string {
+func (l distributedLevel) name() string {
 	if l.asked == 0 {
 		return "no limit of concurrency"
 	}
@@ -216,7 +251,7 @@ func (l levelOfGaps) name() string {
 }
 
 // span returns the gaps that the panel shows.
-func (l levelOfGaps) span() span {
+func (l distributedLevel) span() span {
 	lo, hi := math.Inf(1), 0.0
 	for _, d := range l.of {
 		lo, hi = math.Min(lo, d.quantile(tail)), math.Max(hi, d.quantile(1-tail))
@@ -224,7 +259,7 @@ func (l levelOfGaps) span() span {
 	return span{lo * 0.93, hi * 1.07}
 }
 
-func (l levelOfGaps) unit() scale.Unit {
+func (l distributedLevel) unit() scale.Unit {
 	var values []scale.Number
 	for _, d := range l.of {
 		values = append(values, scale.Bare(d.quantile(0.5)), scale.Bare(d.quantile(0.99)))
@@ -232,8 +267,8 @@ func (l levelOfGaps) unit() scale.Unit {
 	return scale.For("s", values...)
 }
 
-// gapsFoot says what the distributions rest on and what cannot be seen.
-func gapsFoot(levels []levelOfGaps, all []analyze.Series) []string {
+// distributionFoot says what the distributions rest on and what cannot be seen.
+func distributionFoot(levels []distributedLevel, all []analyze.Series, what measured) []string {
 	var counts []string
 	hidden := false
 	for _, l := range levels {
@@ -244,26 +279,26 @@ func gapsFoot(levels []levelOfGaps, all []analyze.Series) []string {
 		}
 		counts = append(counts, fmt.Sprintf("%s at %s", scale.Count(total), l.name()))
 	}
-	foot := []string{"marks at p50 and p99", "gaps: " + strings.Join(counts, ", ")}
+	foot := []string{"marks at p50 and p99", what.unit + ": " + strings.Join(counts, ", ")}
 	if hidden {
 		foot = append(foot, fmt.Sprintf("the longest %g %% reach beyond the axis", 100*tail))
 	}
-	return append(append(foot, zeroNotes(levels)...), footOf(all, wholeRuns)...)
+	return append(append(foot, zeroNotes(levels, what)...), footOf(all, wholeRuns)...)
 }
 
-func zeroNotes(levels []levelOfGaps) []string {
+func zeroNotes(levels []distributedLevel, what measured) []string {
 	var notes []string
 	for _, l := range levels {
 		for _, d := range l.of {
 			if d.zero > 0 {
-				notes = append(notes, fmt.Sprintf("%s: %.1f %% of the gaps at %s are zero", d.name, 100*d.zero, l.name()))
+				notes = append(notes, fmt.Sprintf("%s: %.1f %% of the %s at %s are zero", d.name, 100*d.zero, what.unit, l.name()))
 			}
 		}
 	}
 	return notes
 }
 
-func altOfGaps(levels []levelOfGaps, all []analyze.Series) string {
+func altOfDistributions(levels []distributedLevel, all []analyze.Series, what measured) string {
 	simulated := ""
 	if slices.ContainsFunc(all, func(s analyze.Series) bool { return s.Simulated }) {
 		simulated = " (simulated)"
@@ -278,5 +313,5 @@ func altOfGaps(levels []levelOfGaps, all []analyze.Series) string {
 		}
 		parts = append(parts, fmt.Sprintf("at %s %s", l.name(), strings.Join(of, ", ")))
 	}
-	return fmt.Sprintf("Distribution of ITL%s: %s.", simulated, strings.Join(parts, "; "))
+	return fmt.Sprintf("Distribution of %s%s: %s.", what.name, simulated, strings.Join(parts, "; "))
 }

@@ -37,8 +37,32 @@ var (
 	betterInk = palette[0]
 )
 
-// A forestRow is one metric, checked, its change in per cent.
+// Effects are changes with their intervals, as a forest plot shows them: of the
+// metrics of one comparison ([Forest]), of one metric at every level, or of
+// whatever was confirmed in a week.
+type Effects struct {
+	Title   string
+	Subject string // what was measured on what; see [Subject]
+	Heading string // what a row is: "one value a server start, over all common levels"
+	Rows    []Effect
+	Foot    []string // what the effects rest on: runs, server starts, window
+
+	Simulated bool
+}
+
+// An Effect is one row: candidate / baseline.
+type Effect struct {
+	Section string // a heading above the row where it differs from that of the row before; may be empty
+	Name    string // "ITL mean", "concurrency 32"
+	Ratio   analyze.Estimate
+	Better  schemas.Better
+	Margin  float64 // relative worsening that "not regressed" rules out: 0.03
+	Verdict analyze.Verdict
+}
+
+// A forestRow is an Effect, checked, its change in per cent; or a heading.
 type forestRow struct {
+	heading bool
 	name    string
 	ratio   scale.Number
 	change  float64 // NaN where nothing was measured
@@ -59,34 +83,87 @@ func Forest(c analyze.Comparison) (Figure, error) {
 	if len(c.Metrics) == 0 {
 		return Figure{}, errors.New("no metric was compared")
 	}
-	rows := make([]forestRow, len(c.Metrics))
-	for i, m := range c.Metrics {
+	baseline, candidate := SideNames(c)
+	e := Effects{
+		Title:   fmt.Sprintf("Change from %s to %s", baseline, candidate),
+		Subject: Subject(c.Group),
+		Heading: "one value a server start, over all common levels",
+		Foot:    []string{armFoot(baseline, c.Baseline), armFoot(candidate, c.Candidate)},
+	}
+	if w := windowOf(analyze.Series{Window: c.Window}); w != "" {
+		e.Foot = append(e.Foot, w)
+	}
+	if c.Baseline.Simulated || c.Candidate.Simulated {
+		e.Simulated = true
+	}
+	for _, m := range c.Metrics {
+		e.Rows = append(e.Rows, Effect{Name: m.Name, Ratio: m.Ratio, Better: m.Better, Margin: m.Margin, Verdict: m.Verdict})
+	}
+	return e.Forest()
+}
+
+// mostRows is how many effects one picture shows; more are a table.
+const mostRows = 40
+
+// Forest draws the effects: one row each, the interval as a bar, the verdict as
+// colour, shape and word, the zones within and beyond the margin shaded. The axis
+// is one of log ratios, labelled in per cent: a factor to the worse is as long as
+// the same factor to the better.
+func (e Effects) Forest() (Figure, error) {
+	if len(e.Rows) == 0 {
+		return Figure{}, errors.New("there is no effect to draw")
+	}
+	title := shortName(e.Title, 2*maxName)
+	foot, of := slices.Clone(e.Foot), title
+	if e.Simulated {
+		foot, of = append(foot, simulatedNote), of+" (simulated)"
+	}
+	effects := e.Rows
+	if len(effects) > mostRows {
+		foot = append(foot, fmt.Sprintf("%d further effects are not drawn", len(effects)-mostRows))
+		effects = effects[:mostRows]
+	}
+	var rows []forestRow
+	section := ""
+	for _, m := range effects {
+		if m.Section != section {
+			section = m.Section
+			rows = append(rows, forestHeading(section))
+		}
 		r, err := newForestRow(m)
 		if err != nil {
 			return Figure{}, fmt.Errorf("metric %s: %w", printable(m.Name), err)
 		}
-		rows[i] = r
+		rows = append(rows, r)
 	}
-	baseline, candidate := SideNames(c)
-	f := frame{
-		title:   fmt.Sprintf("Change from %s to %s", baseline, candidate),
-		subject: subjectOf(c.Group),
-		foot:    footOfForest(c, rows),
-	}
+	f := frame{title: title, subject: e.Subject, foot: append(foot, footOfForest(rows)...)}
 	return Figure{
 		Title:  f.title,
-		Alt:    altOfForest(c, rows),
-		height: forestHead + forestFoot + vg.Length(len(rows))*rowHeight,
-		draw:   func(canvas draw.Canvas) { drawForest(f.draw(canvas), rows) },
+		Alt:    altOfForest(of, rows),
+		height: forestHead + forestFoot + vg.Length(len(rows))*heightOfRow(len(rows)),
+		draw:   func(canvas draw.Canvas) { drawForest(f.draw(canvas), rows, e.Heading) },
 	}, nil
 }
 
-// newForestRow checks one metric. A ratio with nothing behind it gives a row
+// heightOfRow is less where there are many.
+func heightOfRow(n int) vg.Length {
+	if n > 12 {
+		return 22
+	}
+	return rowHeight
+}
+
+func forestHeading(name string) forestRow {
+	nan := math.NaN()
+	return forestRow{heading: true, better: schemas.Neither, name: shortName(name, maxName), ratio: scale.Bare(nan), change: nan, lo: nan, hi: nan}
+}
+
+// newForestRow checks one effect. A ratio with nothing behind it gives a row
 // without a mark; one that is no number although runs were measured, an error.
-func newForestRow(m analyze.MetricDiff) (forestRow, error) {
+func newForestRow(m Effect) (forestRow, error) {
 	nan := math.NaN()
 	r := forestRow{
-		name: printable(m.Name), better: m.Better, verdict: m.Verdict, margin: 100 * m.Margin,
+		name: shortName(m.Name, 32), better: m.Better, verdict: m.Verdict, margin: 100 * m.Margin,
 		ratio: scale.Bare(nan), change: nan, lo: nan, hi: nan,
 	}
 	if m.Ratio.N == 0 {
@@ -149,12 +226,12 @@ func sideName(terms, others []string) string {
 	return shortName(name, 32)
 }
 
-func drawForest(c draw.Canvas, rows []forestRow) {
-	(&panel{key: forestKey(), heading: "one value a server start, over all common levels"}).drawHeading(c)
+func drawForest(c draw.Canvas, rows []forestRow, heading string) {
+	(&panel{key: forestKey(), heading: fit(style(labelSize, ink), printable(heading), 400)}).drawHeading(c)
 	c.Max.Y -= style(labelSize, ink).FontExtents().Height + 12
 
 	numbers := columnWidth(rows, forestRow.number)
-	right := columnGap + numbers + columnGap/2 + columnWidth(rows, forestRow.word)
+	right := columnGap + numbers + columnGap/2 + wordIndent + columnWidth(rows, forestRow.word)
 	area := draw.Crop(c, columnWidth(rows, forestRow.label)+columnGap, -right, 0, 0)
 	p := plot.New()
 	houseStyle(p)
@@ -165,7 +242,7 @@ func drawForest(c draw.Canvas, rows []forestRow) {
 	area.Min.Y += below.FontExtents().Height + 5
 	p.Draw(area)
 	data := p.DataCanvas(area)
-	c.FillText(below, vg.Point{X: data.Center().X, Y: c.Min.Y}, "change of the candidate against the baseline (%)")
+	c.FillText(below, vg.Point{X: data.Center().X, Y: c.Min.Y}, "change of the candidate against the baseline (%, scale of log ratios)")
 	writeColumns(c, data, p, rows, numbers)
 }
 
@@ -173,35 +250,74 @@ func drawForest(c draw.Canvas, rows []forestRow) {
 // first on top.
 func forestAxes(p *plot.Plot, rows []forestRow) {
 	s := shown(rows)
-	step := roundStep((s.max - s.min) / 7)
+	p.X.Scale = logRatio{}
 	p.X.Min, p.X.Max = s.min, s.max
-	var ticks plot.ConstantTicks
-	for i := math.Ceil(s.min / step); i*step <= s.max; i++ {
-		label := scale.Tick(i*step, step)
-		if i > 0 {
-			label = "+" + label
-		}
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: label})
-	}
-	p.X.Tick.Marker = ticks
+	p.X.Tick.Marker = changeTicks(s)
 	p.Y.Min, p.Y.Max = -0.5, float64(len(rows))-0.5
 	p.Y.Tick.Marker = plot.ConstantTicks{}
 	p.Y.Width, p.Y.Tick.Width = 0, 0
 }
 
-// shown returns the changes that the axis holds: all points, their intervals up
-// to farthest, the margin twice over, and some air.
-func shown(rows []forestRow) span {
-	s := span{0, 0}
-	for _, r := range rows {
-		s = span{min(s.min, -1.6*r.margin), max(s.max, 1.6*r.margin)}
-		if r.measured() {
-			s.min = min(s.min, r.change, max(r.lo, -farthest))
-			s.max = max(s.max, r.change, min(r.hi, farthest))
+// logRatio is the scale of an axis of changes in per cent on which equal factors
+// are equally long: halved is as far from no change as doubled.
+type logRatio struct{}
+
+// Normalize implements [plot.Normalizer].
+func (logRatio) Normalize(lo, hi, x float64) float64 {
+	at := func(change float64) float64 { return math.Log(math.Max(1+change/100, 1e-6)) }
+	return (at(x) - at(lo)) / (at(hi) - at(lo))
+}
+
+// changeTicks are even where the axis is nearly linear, and else the changes that
+// people talk of.
+func changeTicks(s span) plot.ConstantTicks {
+	var at []float64
+	step := roundStep((s.max - s.min) / 7)
+	if s.max-s.min > 120 {
+		at, step = []float64{-99, -95, -90, -75, -50, -25, 0, 50, 100, 300, 900, 1900, 9900}, 1
+	} else {
+		for i := math.Ceil(s.min / step); i*step <= s.max; i++ {
+			at = append(at, i*step)
 		}
 	}
+	var ticks plot.ConstantTicks
+	for _, v := range at {
+		if v < s.min || v > s.max {
+			continue
+		}
+		label := scale.Tick(v, step)
+		if v > 0 {
+			label = "+" + label
+		}
+		ticks = append(ticks, plot.Tick{Value: v, Label: label})
+	}
+	return ticks
+}
+
+// shown returns the changes that the axis holds: all points, their intervals up
+// to farthest or a little beyond the farthest point, the margin and a half, and
+// some air.
+func shown(rows []forestRow) span {
+	limit := math.Log1p(farthest / 100.0)
+	for _, r := range rows {
+		if r.measured() {
+			limit = max(limit, 1.15*math.Abs(math.Log1p(r.change/100)))
+		}
+	}
+	s := span{}
+	for _, r := range rows {
+		margin := min(1.6*math.Log1p(r.margin/100), limit)
+		s = span{min(s.min, -margin), max(s.max, margin)}
+		if r.measured() {
+			s.min = min(s.min, max(math.Log1p(r.lo/100), -limit))
+			s.max = max(s.max, min(math.Log1p(r.hi/100), limit))
+		}
+	}
+	if s.max == s.min { // nothing was measured and no margin is known
+		s = span{-0.1, 0.1}
+	}
 	air := 0.04 * (s.max - s.min)
-	return span{s.min - air, s.max + air}
+	return span{100 * math.Expm1(s.min-air), 100 * math.Expm1(s.max+air)}
 }
 
 func forestKey() []keyEntry {
@@ -215,9 +331,15 @@ func forestKey() []keyEntry {
 	return []keyEntry{{box(sameZone), "within the margin"}, {box(worseZone), "worse than the margin"}}
 }
 
+// wordIndent is the room of a verdict's mark before its word.
+const wordIndent = 15
+
 func columnWidth(rows []forestRow, of func(forestRow) string) vg.Length {
 	widest := vg.Length(0)
 	for _, r := range rows {
+		if r.heading {
+			continue
+		}
 		widest = max(widest, style(labelSize, ink).Width(of(r)))
 	}
 	return widest
@@ -243,9 +365,15 @@ func writeColumns(c, data draw.Canvas, p *plot.Plot, rows []forestRow, numbers v
 	for i, r := range rows {
 		y := trY(float64(len(rows)-1-i)) - labelSize*0.36
 		x := data.Max.X + columnGap
+		if r.heading {
+			writeHeading(c, vg.Point{X: c.Min.X, Y: y}, r.name)
+			continue
+		}
 		c.FillText(style(labelSize, ink), vg.Point{X: c.Min.X, Y: y}, r.label())
 		c.FillText(style(labelSize, softInk), vg.Point{X: x, Y: y}, r.number())
-		c.FillText(style(labelSize, r.ink()), vg.Point{X: x + numbers + columnGap/2, Y: y}, r.word())
+		x += numbers + columnGap/2
+		r.mark(c, vg.Point{X: x + 5, Y: y + labelSize*0.36})
+		c.FillText(style(labelSize, r.ink()), vg.Point{X: x + wordIndent, Y: y}, r.word())
 	}
 }
 
@@ -257,6 +385,14 @@ func (r forestRow) ink() color.Color {
 		return look{color: betterInk}.text()
 	}
 	return ink
+}
+
+// writeHeading writes over what crosses the whole picture.
+func writeHeading(c draw.Canvas, at vg.Point, name string) {
+	sty := bold(style(labelSize, ink))
+	x0, x1, y0, y1 := at.X, at.X+sty.Width(name)+6, at.Y-5, at.Y+labelSize+2
+	c.FillPolygon(color.White, []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
+	c.FillText(sty, at, name)
 }
 
 // zones shades, row by row, where a change counts for the worse and where not.
@@ -321,55 +457,76 @@ func endOfInterval(c draw.Canvas, sty draw.LineStyle, x, y vg.Length, goesOn boo
 	c.FillPolygon(sty.Color, []vg.Point{{X: x, Y: y}, {X: x - towards*9, Y: y - 5}, {X: x - towards*9, Y: y + 5}})
 }
 
-// open reports whether the metric is measured and without a verdict.
-func (r forestRow) open() bool {
-	return r.measured() && (r.verdict == analyze.Inconclusive || r.verdict == analyze.NotComparable)
+// mark draws the verdict: a square where it got worse, a triangle where better, a
+// disc where neither, a ring where the question is open, a cross where it was not
+// asked.
+func (r forestRow) mark(c draw.Canvas, at vg.Point) {
+	verdictMark(c, r.verdict, r.ink(), at)
 }
 
-// mark is filled where there is a verdict, and open where there is none.
-func (r forestRow) mark(c draw.Canvas, at vg.Point) {
-	path := circle(at, 5)
-	if r.open() {
+func verdictMark(c draw.Canvas, v analyze.Verdict, ink color.Color, at vg.Point) {
+	const radius = 5
+	path := circle(at, radius)
+	switch v {
+	case analyze.Regressed:
+		path = polygon(at, radius*0.95, [][2]float64{{-1, -1}, {1, -1}, {1, 1}, {-1, 1}})
+	case analyze.Improved:
+		path = polygon(at, radius*1.2, [][2]float64{{0, 1.05}, {-1, -0.75}, {1, -0.75}})
+	case analyze.NotComparable:
+		cross := draw.LineStyle{Color: ink, Width: 2}
+		c.StrokeLine2(cross, at.X-4, at.Y-4, at.X+4, at.Y+4)
+		c.StrokeLine2(cross, at.X-4, at.Y+4, at.X+4, at.Y-4)
+		return
+	case analyze.Inconclusive, "":
 		c.SetColor(color.White)
 		c.Fill(path)
-		c.SetLineStyle(draw.LineStyle{Color: r.ink(), Width: 2})
+		c.SetLineStyle(draw.LineStyle{Color: ink, Width: 2})
 		c.Stroke(path)
 		return
 	}
-	c.SetColor(r.ink())
+	c.SetColor(ink)
 	c.Fill(path)
 }
 
-func footOfForest(c analyze.Comparison, rows []forestRow) []string {
-	baseline, candidate := SideNames(c)
-	foot := []string{armFoot(baseline, c.Baseline), armFoot(candidate, c.Candidate)}
-	if c.Baseline.Simulated || c.Candidate.Simulated {
-		foot = append(foot, simulatedNote)
+// footOfForest explains what the rows show besides their marks.
+func footOfForest(rows []forestRow) []string {
+	var foot []string
+	if m := margins(rows); m != "" {
+		foot = append(foot, "margin "+m)
 	}
-	foot = append(foot, fmt.Sprintf("margin %g %%", rows[0].margin))
 	s := shown(rows)
 	if slices.ContainsFunc(rows, func(r forestRow) bool { return r.lo < s.min || r.hi > s.max }) {
 		foot = append(foot, "an arrow: the interval goes on")
 	}
-	if slices.ContainsFunc(rows, forestRow.open) {
-		foot = append(foot, "an open mark: no verdict")
-	}
 	return foot
+}
+
+// margins lists the margins of the rows: "3 %, 5 %".
+func margins(rows []forestRow) string {
+	var out []string
+	for _, r := range rows {
+		m := fmt.Sprintf("%.3g %%", r.margin)
+		if !r.heading && r.margin > 0 && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func armFoot(name string, a analyze.Arm) string {
 	return fmt.Sprintf("%s: %s, %s", name, plural(a.Runs, "run"), startsInWords(a.Starts, a.StartsKnown))
 }
 
-func altOfForest(c analyze.Comparison, rows []forestRow) string {
-	parts := make([]string, len(rows))
-	for i, r := range rows {
-		parts[i] = fmt.Sprintf("%s %s, %s", r.name, r.number(), r.verdict)
+// altOfForest says every effect; headings go before those that they are above.
+func altOfForest(title string, rows []forestRow) string {
+	var parts []string
+	section := ""
+	for _, r := range rows {
+		if r.heading {
+			section = r.name + ", "
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s%s %s, %s", section, r.name, r.number(), r.verdict))
 	}
-	simulated := ""
-	if c.Baseline.Simulated || c.Candidate.Simulated {
-		simulated = " (simulated)"
-	}
-	baseline, candidate := SideNames(c)
-	return fmt.Sprintf("Change from %s to %s%s: %s.", baseline, candidate, simulated, strings.Join(parts, "; "))
+	return fmt.Sprintf("%s: %s.", title, strings.Join(parts, "; "))
 }

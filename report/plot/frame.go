@@ -27,8 +27,10 @@ func (f frame) draw(c draw.Canvas) draw.Canvas {
 	room := c.Max.X - c.Min.X
 
 	c.Max.Y = textBelow(c, bold(style(titleSize, ink)), fit(bold(style(titleSize, ink)), f.title, room))
-	c.Max.Y -= 3
-	c.Max.Y = textBelow(c, style(labelSize, softInk), fit(style(labelSize, softInk), f.subject, room))
+	if f.subject != "" {
+		c.Max.Y -= 3
+		c.Max.Y = textBelow(c, style(labelSize, softInk), fit(style(labelSize, softInk), f.subject, room))
+	}
 	c.Max.Y -= 9
 
 	small := style(smallSize, softInk)
@@ -98,6 +100,7 @@ type panel struct {
 	heading  string // what the y axis shows, and its unit
 	below    string // what the x axis shows
 	key      []keyEntry
+	rows     []keyEntry // a longer key, in lines of its own under the heading
 	ends     []end
 	lastDraw func(c draw.Canvas, p *plot.Plot) // over everything else
 }
@@ -126,9 +129,16 @@ const (
 func (p *panel) draw(c draw.Canvas) {
 	p.drawHeading(c)
 	c.Max.Y -= style(labelSize, ink).FontExtents().Height + 10
+	if len(p.rows) > 0 {
+		c.Max.Y = drawKeyRows(c, p.rows) - 8
+	}
 
 	below := aligned(style(labelSize, softInk), text.XCenter, text.YBottom)
-	area := draw.Crop(c, 0, -p.endsWidth(), below.FontExtents().Height+5, 0)
+	foot := vg.Length(0)
+	if p.below != "" {
+		foot = below.FontExtents().Height + 5
+	}
+	area := draw.Crop(c, 0, -p.endsWidth(), foot, 0)
 	p.plot.Draw(area)
 	data := p.plot.DataCanvas(area)
 	c.FillText(below, vg.Point{X: data.Center().X, Y: c.Min.Y}, p.below)
@@ -145,15 +155,51 @@ func (p *panel) drawHeading(c draw.Canvas) {
 	baseline := c.Max.Y - sty.FontExtents().Height
 	c.FillText(sty, vg.Point{X: c.Min.X, Y: baseline}, p.heading)
 
-	small := style(smallSize, softInk)
-	x := c.Max.X
-	for _, k := range slices.Backward(p.key) {
-		x -= small.Width(k.text)
-		c.FillText(small, vg.Point{X: x, Y: baseline}, k.text)
-		x -= keyWidth + keyGap
-		k.draw(c, vg.Point{X: x, Y: baseline + smallSize*0.33})
-		x -= keySpace
+	drawKey(c, p.key, baseline)
+}
+
+// drawKey draws entries that end at the right, on a line of text.
+func drawKey(c draw.Canvas, key []keyEntry, baseline vg.Length) {
+	x := c.Max.X - keyLength(key)
+	for _, k := range key {
+		k.drawAt(c, vg.Point{X: x, Y: baseline})
+		x += k.width() + keySpace
 	}
+}
+
+// drawKeyRows draws entries from the left in as many lines as they need, below
+// the top of c, and returns where they end.
+func drawKeyRows(c draw.Canvas, key []keyEntry) vg.Length {
+	const row = smallSize + 6
+	x, baseline := c.Min.X+6, c.Max.Y-row
+	for _, k := range key {
+		if x > c.Min.X+6 && x+k.width() > c.Max.X {
+			x, baseline = c.Min.X+6, baseline-row
+		}
+		k.drawAt(c, vg.Point{X: x, Y: baseline})
+		x += k.width() + keySpace
+	}
+	return baseline
+}
+
+func (k keyEntry) drawAt(c draw.Canvas, at vg.Point) {
+	k.draw(c, vg.Point{X: at.X, Y: at.Y + smallSize*0.33})
+	c.FillText(style(smallSize, softInk), vg.Point{X: at.X + keyWidth + keyGap, Y: at.Y}, k.text)
+}
+
+func (k keyEntry) width() vg.Length {
+	return keyWidth + keyGap + style(smallSize, softInk).Width(k.text)
+}
+
+func keyLength(key []keyEntry) vg.Length {
+	sum := vg.Length(0)
+	for i, k := range key {
+		if i > 0 {
+			sum += keySpace
+		}
+		sum += k.width()
+	}
+	return sum
 }
 
 // endsWidth is the room that the names at the line ends need.

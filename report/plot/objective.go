@@ -17,7 +17,7 @@ import (
 // A capacity is the largest concurrency at which a version keeps an objective.
 type capacity struct {
 	x, lo, hi float64
-	tested    bool // a level that was run, not a point of a fitted curve
+	tested    int64 // the level that was run; 0: a point of a fitted curve
 }
 
 // takeObjectives notes how far each objective is kept: by the fitted curves where
@@ -36,7 +36,7 @@ func (c *curve) takeObjectives(s analyze.Series) {
 			}
 			c.kept = append(c.kept, k)
 		case o.Largest > 0 && !o.Beyond:
-			c.kept = append(c.kept, capacity{x: c.achievedAt(o.Largest), tested: true})
+			c.kept = append(c.kept, capacity{x: c.achievedAt(o.Largest), tested: o.Largest})
 		}
 	}
 }
@@ -53,8 +53,8 @@ func (c *curve) achievedAt(asked int64) float64 {
 
 // words says how far an objective is kept: "SLO of 0.19.0 kept to 11.2 [10.8, 11.9]".
 func (k capacity) words(name string) string {
-	if k.tested {
-		return fmt.Sprintf("SLO of %s kept to %s, as tested", name, number(k.x))
+	if k.tested > 0 {
+		return fmt.Sprintf("SLO of %s kept up to max concurrency %d, as tested", name, k.tested)
 	}
 	at := number(k.x)
 	if k.lo < k.hi {
@@ -142,9 +142,12 @@ func (l limitLines) Plot(c draw.Canvas, p *plot.Plot) {
 // top with the interval as a bar, and a line down to the axis.
 func drawCapacities(c draw.Canvas, p *plot.Plot, curves []curve) {
 	trX, _ := p.Transforms(&c)
-	for _, curve := range curves {
+	for i, curve := range curves {
 		for _, k := range curve.kept {
 			x := trX(k.x)
+			if k.tested > 0 { // a level that others may have kept to as well
+				x += aside(i, len(curves))
+			}
 			c.StrokeLine2(draw.LineStyle{Color: curve.look.text(), Width: 1, Dashes: []vg.Length{7, 2, 2, 2}}, x, c.Min.Y, x, c.Max.Y)
 			if k.lo < k.hi {
 				c.StrokeLine2(draw.LineStyle{Color: curve.look.color, Width: 4}, trX(k.lo), c.Max.Y-2, trX(k.hi), c.Max.Y-2)

@@ -211,6 +211,30 @@ func TestForestOfOddRows(t *testing.T) {
 	schematest.GoldenPNG(t, "testdata/forest_odd_rows_golden.png", picture(t, f))
 }
 
+// Effects of several comparisons in one picture, each under its own heading: long
+// and short, from halved to eight times as much, on an axis of log ratios.
+func TestEffects(t *testing.T) {
+	e := Effects{Title: "Confirmed this week", Heading: "one value a server start", Foot: []string{"steady window of each run"}}
+	ratio := func(v, half float64) analyze.Estimate {
+		return analyze.Estimate{Value: v, Lo: v / half, Hi: v * half, HasInterval: true, N: 5}
+	}
+	for i, model := range []string{"Qwen/Qwen3-8B on Jetson AGX Thor, 0.19.0 to 0.20.2", "a model of a name so long that nobody could ever read it to its end, on hardware"} {
+		v := []float64{1, 2.1}[i]
+		e.Rows = append(e.Rows,
+			Effect{model, "ITL mean", ratio(1.08*v, 1.02), schemas.Lower, 0.03, analyze.Regressed},
+			Effect{model, "TTFT p50", ratio(0.97, 1.2*v), schemas.Lower, 0.03, analyze.Inconclusive},
+			Effect{model, "E2EL p50", ratio(1.005, 1.01), schemas.Lower, 0.03, analyze.NotRegressed},
+			Effect{model, "output throughput", ratio(0.93/v, 1.02), schemas.Higher, 0.05, analyze.Regressed},
+			Effect{model, "request throughput", ratio(1.1*v*v, 1.05), schemas.Higher, 0.05, analyze.Improved},
+		)
+	}
+	f, err := e.Forest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schematest.GoldenPNG(t, "testdata/effects_golden.png", picture(t, f))
+}
+
 // Bad numbers stop at the door, and the error names the series and the place.
 func TestBadNumbers(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
@@ -227,10 +251,10 @@ func TestBadNumbers(t *testing.T) {
 		{"an infinite run", itl, func(s *analyze.Series) { s.Points[0].ITLMean = inf }, "run 0.20.2-c01-s1, c=1: ITL mean is +Inf"},
 		{"a concurrency of zero", itl, func(s *analyze.Series) { s.Points[0].Concurrency = 0 }, "achieved concurrency is 0, which cannot be"},
 		{"a fitted value that is NaN", itl, func(s *analyze.Series) { s.Fits[0].Band[5].Y = nan }, "series 0.20.2: fit affine at concurrency 1.31: the fitted value is NaN"},
-		{"a share above one", ITLDistribution, func(s *analyze.Series) { s.ITL[1].P[9] = 1.5 }, "series 0.20.2, c=32: value 9: gap 0.0569"},
+		{"a share above one", ITLDistribution, func(s *analyze.Series) { s.ITL[1].P[9] = 1.5 }, "series 0.20.2, c=32: value 9: 0.0569"},
 		{"a distribution that falls", ITLDistribution, func(s *analyze.Series) { s.ITL[0].P[80] = 0 }, "series 0.20.2, c=1: value 80: a distribution does not fall"},
 		{"shares missing", ITLDistribution, func(s *analyze.Series) { s.ITL[0].P = s.ITL[0].P[:3] }, "series 0.20.2, c=1: "},
-		{"only zeros", ITLDistribution, func(s *analyze.Series) { s.ITL[0] = analyze.ECDF{X: []float64{0}, P: []float64{1}} }, "every gap is zero"},
+		{"only zeros", ITLDistribution, func(s *analyze.Series) { s.ITL[0] = analyze.ECDF{X: []float64{0}, P: []float64{1}} }, "every value is zero"},
 	} {
 		s := specimen.Sweep()
 		c.spoil(&s.Series[1])
@@ -334,9 +358,14 @@ func TestWriteSweeps(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "curves")
 	spoilt := sweepOf(specimen.Baseline())
 	spoilt.Series[0].ITL = nil
-	names, err := WriteSweeps(dir, []analyze.Sweep{specimen.Sweep(), spoilt})
+	full := residual(traded(2), 1)
+	for i := range full.Series {
+		full.Series[i].Objectives = []analyze.Objective{{Text: "ttft_p99<500ms,itl_p99<50ms", Largest: 4}}
+	}
+	names, err := WriteSweeps(dir, []analyze.Sweep{full, spoilt}, true)
 	want := []string{
-		"sweep-1-itl.png", "sweep-1-ttft.png", "sweep-1-throughput.png", "sweep-1-itl-distribution.png",
+		"sweep-1-itl.png", "sweep-1-ttft.png", "sweep-1-itl-p99.png", "sweep-1-ttft-p99.png", "sweep-1-throughput.png", "sweep-1-pareto.png",
+		"sweep-1-itl-distribution.png", "sweep-1-residuals-itl.png",
 		"sweep-2-itl.png", "sweep-2-ttft.png", "sweep-2-throughput.png",
 	}
 	if !slices.Equal(names, want) {

@@ -113,7 +113,7 @@ func againstConcurrency(s analyze.Sweep, q quantity) (Figure, error) {
 
 	f := frame{
 		title:   capital(q.name) + " against concurrency",
-		subject: subjectOf(s.Group),
+		subject: Subject(s.Group),
 		foot:    append(footOf(drawn, q.window()), note...),
 	}
 	for _, c := range curves {
@@ -245,8 +245,8 @@ func altOfCurves(q quantity, curves []curve, unit scale.Unit) string {
 	return fmt.Sprintf("%s against achieved concurrency%s: %s.", capital(q.name), simulated, strings.Join(parts, "; "))
 }
 
-// subjectOf names what was measured on what.
-func subjectOf(g analyze.Group) string {
+// Subject names what was measured on what, for the second line of a picture.
+func Subject(g analyze.Group) string {
 	parts := []string{orUnknown(g.Model, "model"), orUnknown(g.Hardware, "hardware")}
 	if g.Path != "" {
 		parts = append(parts, printable(g.Path)+" path")
