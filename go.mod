@@ -15,6 +15,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // commands and flags
 	github.com/spf13/pflag v1.0.10 // cobra's flags: to suggest the flag that was meant
 	github.com/spf13/viper v1.21.0 // configuration: flags over environment over file
+	github.com/yuin/goldmark v1.8.7 // Markdown to HTML, in report/html only
 	go.yaml.in/yaml/v3 v3.0.4 // servestat.yaml beside results
 	golang.org/x/image v0.30.0 // fonts and drawing of plots
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
@@ -63,7 +64,6 @@ require (
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
-	github.com/yuin/goldmark v1.8.7 // indirect
 	github.com/zeebo/xxh3 v1.0.2 // indirect
 	golang.org/x/exp v0.0.0-20250408133849-7e4ce0ab07d0 // indirect
 	golang.org/x/mod v0.41.0 // indirect

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/report/github"
+	"github.com/servestat/servestat/report/html"
 	"github.com/servestat/servestat/report/markdown"
 )
 
@@ -36,7 +40,12 @@ func (a *app) reportCommand() *cobra.Command {
 	}
 	cmd.AddCommand(a.weeklyCommand(), a.reportCompareCommand(), a.sweepCommand(), a.runCommand())
 	for _, sub := range cmd.Commands() {
-		sub.Flags().StringP("out", "o", "report", "folder to write into")
+		f := sub.Flags()
+		f.StringP("out", "o", "report", "folder to write into")
+		f.Bool("html", false, "also report.html: the whole report in one file, to be mailed")
+		f.Bool("residuals", false, "also pictures of what the fitted curves leave over")
+		f.Bool("github", false, "in a GitHub workflow: append the page to the step's summary, and annotate on stderr")
+		f.Int("max-bytes", 0, "cut README.md at a section to so many bytes, for a comment on a change")
 	}
 	return cmd
 }
@@ -71,6 +80,9 @@ func (a *app) reportCompareCommand() *cobra.Command {
 		Short: "one comparison: two selections, or two folders of results",
 		Args:  exactArgs(2, "BASELINE and CANDIDATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.checkReportFlags(); err != nil {
+				return err
+			}
 			opts, err := a.compareOptions()
 			if err != nil {
 				return err
@@ -80,7 +92,7 @@ func (a *app) reportCompareCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.writeReport(res)
+				return a.writeReport(cmd.Context(), res)
 			})
 		},
 	}
@@ -131,6 +143,9 @@ func (a *app) runCommand() *cobra.Command {
 // and then does what else there is to do.
 func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error),
 	then ...func(context.Context, *query.DB, string)) error {
+	if err := a.checkReportFlags(); err != nil {
+		return err
+	}
 	opts, err := a.compareOptions()
 	if err != nil {
 		return err
@@ -144,7 +159,7 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 		if err != nil {
 			return err
 		}
-		if err := a.writeReport(res); err != nil {
+		if err := a.writeReport(ctx, res); err != nil {
 			return err
 		}
 		for _, do := range then {
@@ -154,11 +169,50 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 	})
 }
 
-func (a *app) writeReport(res *analyze.Result) error {
+func (a *app) writeReport(ctx context.Context, res *analyze.Result) error {
 	dir := a.config.GetString("out")
-	if err := markdown.Write(dir, res); err != nil {
+	options := markdown.Options{Residuals: a.config.GetBool("residuals"), MaxBytes: a.config.GetInt("max-bytes")}
+	if err := options.Write(dir, res); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout, filepath.Join(dir, "README.md"))
+	if a.config.GetBool("html") {
+		if err := html.WriteFile(ctx, dir); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, filepath.Join(dir, html.File))
+	}
+	if a.config.GetBool("github") {
+		return a.tellGitHub(res)
+	}
 	return nil
 }
+
+// tellGitHub appends the first page to the step's summary, where pictures cannot
+// be shown, and annotates. Annotations go to stderr: stdout may be captured, and
+// GitHub reads both.
+func (a *app) tellGitHub(res *analyze.Result) error {
+	var page bytes.Buffer
+	if err := markdown.WritePage(&page, res); err != nil {
+		return err
+	}
+	if err := github.AppendSummary(os.Getenv("GITHUB_STEP_SUMMARY"), page.Bytes()); err != nil {
+		return fmt.Errorf("the step's summary: %w", err)
+	}
+	return github.Annotate(a.stderr, res)
+}
+
+// checkReportFlags refuses, before anything is computed, what could not be done
+// afterwards.
+func (a *app) checkReportFlags() error {
+	if n := a.config.GetInt("max-bytes"); n != 0 && n < leastBytes {
+		return usagef("GitHub takes comments of 65536 characters", "--max-bytes %d: want at least %d, or nothing is left of a report", n, leastBytes)
+	}
+	if a.config.GetBool("github") && os.Getenv("GITHUB_STEP_SUMMARY") == "" {
+		return usagef("leave --github out", "--github: GITHUB_STEP_SUMMARY is not set, so this is no step of a GitHub workflow")
+	}
+	return nil
+}
+
+// leastBytes holds the first screen of a report.
+const leastBytes = 4096
