@@ -187,6 +187,12 @@ that were recomputed from its raw times, over the whole run.
 	$ servestat report weekly --out report
 	report/README.md
 
+With --html the whole report is one more file, report.html: pictures inside, no
+scripts, light or dark as the reader's system is. In a GitHub workflow, --github
+appends the page to the step's summary and prints an error, warning or notice for
+what regressed, cannot be compared or is inconclusive (on stderr, which GitHub
+reads too). --max-bytes cuts README.md at a section, for a comment on a change.
+
 Exit codes: 0 asked and answered, no regression and able to see one; 1 regression;
 2 inconclusive; 3 the input is invalid or not comparable; 4 servestat failed.
 Data goes to stdout, talk to stderr.

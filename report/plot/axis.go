@@ -3,7 +3,6 @@ package plot
 import (
 	"math"
 	"slices"
-	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/text"
@@ -107,7 +106,7 @@ func concurrencyAxis(a *plot.Axis, levels []int64, achieved span, length vg.Leng
 func powersOfTwo(lo, hi float64) []plot.Tick {
 	var ticks []plot.Tick
 	for e := math.Ceil(math.Log2(lo)); e <= math.Log2(hi); e++ {
-		ticks = append(ticks, plot.Tick{Value: math.Exp2(e), Label: strconv.FormatFloat(math.Exp2(e), 'g', -1, 64)})
+		ticks = append(ticks, plot.Tick{Value: math.Exp2(e), Label: scale.Tick(math.Exp2(e), min(math.Exp2(e), 1))})
 	}
 	return ticks
 }

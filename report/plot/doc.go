@@ -1,6 +1,19 @@
-// Package plot draws the pictures of a report: how latency and throughput behave
-// as concurrency grows, how chunk gaps are distributed, and what changed between
-// two versions.
+// Package plot draws the pictures of a report. Each is made of a small struct and
+// refuses what it cannot draw:
+//
+//	question                                    made by                        of
+//	how latency, throughput grow with load      LatencyVsConcurrency, …        analyze.Sweep
+//	what throughput costs in speed              Pareto                         analyze.Sweep
+//	whether a fitted curve fits                 Residuals                      analyze.Sweep
+//	how gaps, first chunks are distributed      ITLDistribution, TTFT…         analyze.Sweep, analyze.ECDF
+//	what changed between two versions           Forest                         analyze.Comparison
+//	what changed in many comparisons            Effects.Forest                 Effects
+//	since when                                  HistoryStrips                  History
+//	what a run did                              Run.Timeline, Run.TTFT         Run
+//	where a run stalled                         GapGrid.HeatMap                GapGrid
+//	what may be trusted                         AuditMatrix.Figure, MatrixOf   analyze.Audit
+//
+// [OfSweep], [ResidualsOfSweep] and [WriteSweeps] make all pictures of a sweep.
 //
 //	fig, err := plot.LatencyVsConcurrency(sweep, "itl")
 //	if err != nil {
@@ -16,10 +29,13 @@
 //   - every run is a mark, every level an interval, every fit a line with its
 //     band; where nothing was fitted, thin straight lines only lead the eye.
 //     Marks of several versions stand a few pixels aside, not to cover each other;
-//   - a version is told apart by colour, mark and dash at once, and its name
-//     stands at the end of its line, not in a legend;
+//   - a version is told apart by colour, mark and dash at once, up to twelve in a
+//     picture, and its name stands at the end of its line where there is room;
+//   - a verdict is a shape and a word as well as a colour; effects are on an axis
+//     of log ratios, labelled in per cent;
+//   - keys and numbers stand where they cover no data;
 //   - units are on the axes, and a line at the foot says how many runs and server
-//     starts there are, and whether they were simulated.
+//     starts there are, of which window, and whether they were simulated.
 //
 // Numbers that cannot be drawn stop at the door: constructors return an error
 // that names the series, never a blank picture. What an analysis says is missing
@@ -27,5 +43,6 @@
 // and counted at the foot, unless nothing is left.
 //
 // The same input gives the same bytes. Fonts are those bundled with gonum/plot
-// (Liberation Sans), so no machine's own fonts matter.
+// (Liberation Sans), so no machine's own fonts matter; letters that it lacks are
+// printed as their code points.
 package plot

@@ -216,7 +216,7 @@ func TestFurtherKinds(t *testing.T) {
 			"Output throughput against the speed of each user: 0.15.0 is on the front at max concurrency 16, 32; 0.16.0 is on the front at max concurrency 1, 2, 4"},
 		{"pareto_many", func() (Figure, error) { return Pareto(traded(7)) }, "0.18.0 is at no level on the front"},
 		{"residuals", func() (Figure, error) { return Residuals(residual(specimen.Sweep(), 4), "itl") },
-			"Residuals of the fitted curves of ITL mean: 0.19.0 (affine) is farthest from its runs at max concurrency 1, by -2.1 % on average"},
+			"Residuals of the fitted curves of ITL mean: 0.19.0 (affine) is farthest from its runs at concurrency 1, by -2.1 % on average"},
 		{"ttft_distribution_many", func() (Figure, error) { of, s := ttft(); return TTFTDistribution(s, of) },
 			"Distribution of TTFT (simulated): at max concurrency 1 0.12.0 has p50"},
 		{"timeline", func() (Figure, error) { return aRun(100, true).Timeline() },

@@ -38,7 +38,7 @@ func OfSweep(s analyze.Sweep) []SweepFigure {
 	}
 	f, err := ThroughputVsConcurrency(s)
 	out = append(out, SweepFigure{"throughput", f, err, true})
-	if len(s.Pareto) > 0 {
+	if len(s.Pareto) > 1 { // one point trades nothing
 		f, err = Pareto(s)
 		out = append(out, SweepFigure{"pareto", f, err, true})
 	}

@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func (l limitLines) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		y := trY(v)
 		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1.1, Dashes: []vg.Length{6, 3}}, c.Min.X, y, c.Max.X, y)
-		c.FillText(sty, vg.Point{X: c.Min.X + 6, Y: y + 3}, "SLO: below "+scale.Tick(v, v/100)+" "+l.unit.Symbol)
+		c.FillText(sty, vg.Point{X: c.Min.X + 6, Y: y + 3}, "SLO: below "+strconv.FormatFloat(v, 'g', 4, 64)+" "+l.unit.Symbol)
 	}
 }
 

@@ -263,6 +263,25 @@ func TestBadNumbers(t *testing.T) {
 		}
 	}
 
+	backwards := aRun(20, true)
+	backwards.Requests[3].FirstChunk = backwards.Requests[3].Start - 1
+	if _, err := backwards.Timeline(); err == nil || !strings.Contains(err.Error(), "request 3: its first chunk") {
+		t.Errorf("a first chunk before the request: error %v", err)
+	}
+	if _, err := NewGapGrid(0, 1, 0, 1); err == nil {
+		t.Error("a grid from gaps of zero has no logarithm")
+	}
+	outside := nights("ITL mean", "s", 0.07, schemas.Lower)
+	outside.Changes[0].High = 99
+	if _, err := HistoryStrips(specimen.Group, []History{outside}); err == nil || !strings.Contains(err.Error(), "history of ITL mean: a change at start 25") {
+		t.Errorf("a change beyond the history: error %v", err)
+	}
+	odd := checked(2)
+	odd.Columns[1].Answers[2] = "MAYBE"
+	if _, err := odd.Figure(); err == nil || !strings.Contains(err.Error(), `no answer is called "MAYBE"`) {
+		t.Errorf("an answer that is none: error %v", err)
+	}
+
 	c := specimen.Comparison()
 	c.Metrics[1].Ratio.Value = nan
 	if _, err := Forest(c); err == nil || !strings.Contains(err.Error(), "metric ITL mean: ") {
@@ -281,11 +300,24 @@ func TestNothingToDraw(t *testing.T) {
 	}
 	gone.Fits, gone.ITL = nil, nil
 	for name, draw := range map[string]func() (Figure, error){
-		"no series":         func() (Figure, error) { return LatencyVsConcurrency(analyze.Sweep{}, "itl") },
-		"all missing":       func() (Figure, error) { return LatencyVsConcurrency(sweepOf(gone), "itl") },
-		"no distribution":   func() (Figure, error) { return ITLDistribution(sweepOf(gone)) },
-		"no metric":         func() (Figure, error) { return Forest(analyze.Comparison{}) },
-		"an unknown metric": func() (Figure, error) { return LatencyVsConcurrency(specimen.Sweep(), "latency") },
+		"no series":           func() (Figure, error) { return LatencyVsConcurrency(analyze.Sweep{}, "itl") },
+		"all missing":         func() (Figure, error) { return LatencyVsConcurrency(sweepOf(gone), "itl") },
+		"no distribution":     func() (Figure, error) { return ITLDistribution(sweepOf(gone)) },
+		"no metric":           func() (Figure, error) { return Forest(analyze.Comparison{}) },
+		"an unknown metric":   func() (Figure, error) { return LatencyVsConcurrency(specimen.Sweep(), "latency") },
+		"no trade":            func() (Figure, error) { return Pareto(specimen.Sweep()) },
+		"no fit":              func() (Figure, error) { return Residuals(sweepOf(gone), "itl") },
+		"no such fit":         func() (Figure, error) { return Residuals(specimen.Sweep(), "e2el") },
+		"fewer distributions": func() (Figure, error) { return TTFTDistribution(specimen.Sweep(), nil) },
+		"no effect":           func() (Figure, error) { return Effects{Title: "Nothing"}.Forest() },
+		"no history":          func() (Figure, error) { return HistoryStrips(specimen.Group, nil) },
+		"a history of nothing": func() (Figure, error) {
+			return HistoryStrips(specimen.Group, []History{{Name: "ITL", Unit: "s", Starts: []HistoryStart{{"0.19.0", math.NaN(), false}}}})
+		},
+		"no request": func() (Figure, error) { return Run{}.Timeline() },
+		"no TTFT":    func() (Figure, error) { return Run{Requests: []Request{{0, math.NaN(), math.NaN(), 1, true}}}.TTFT() },
+		"no gap":     func() (Figure, error) { g, _ := NewGapGrid(0, 1, 0.001, 1); return g.HeatMap(Run{}) },
+		"no check":   func() (Figure, error) { return MatrixOf(&analyze.Audit{}).Figure() },
 	} {
 		if f, err := draw(); err == nil {
 			t.Errorf("%s: no error, but %q", name, f.Alt)

@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ type residualSet struct {
 	look        look
 	runs        plotter.XYs // concurrency, and observed / fitted - 1 in per cent
 	means       plotter.XYs // of the runs of each level
-	asked       []int64
+	asked       []int64     // of each mean; 0 where no level was asked for
 }
 
 // fittedQuantities are what curves are fitted to, by the metric of the fit.
@@ -83,26 +84,42 @@ func newResidualSet(s analyze.Series, q quantity, l look) (residualSet, error) {
 	if len(points) != len(fit.Residuals) {
 		return set, fmt.Errorf("%d residuals of %d runs", len(fit.Residuals), len(points))
 	}
-	sums := map[int64]*[3]float64{} // concurrency, residual, runs
+	sums := map[float64]*levelSum{} // by what was asked for, or else by what was achieved
 	for k, p := range points {
 		r := fit.Residuals[k]
 		if err := finite("run "+printable(p.RunID), "the residual", r, p.Concurrency); err != nil {
 			return set, err
 		}
 		set.runs = append(set.runs, plotter.XY{X: p.Concurrency, Y: 100 * math.Expm1(r)})
-		if sums[p.MaxConcurrency] == nil {
-			sums[p.MaxConcurrency] = &[3]float64{}
-			set.asked = append(set.asked, p.MaxConcurrency)
+		key := float64(p.MaxConcurrency)
+		if key <= 0 {
+			key = p.Concurrency
 		}
-		sum := sums[p.MaxConcurrency]
-		sum[0], sum[1], sum[2] = sum[0]+p.Concurrency, sum[1]+r, sum[2]+1
+		if sums[key] == nil {
+			sums[key] = &levelSum{asked: p.MaxConcurrency}
+		}
+		sums[key].add(p.Concurrency, r)
 	}
-	slices.Sort(set.asked)
-	for _, level := range set.asked {
-		sum := sums[level]
-		set.means = append(set.means, plotter.XY{X: sum[0] / sum[2], Y: 100 * math.Expm1(sum[1]/sum[2])})
+	for _, key := range slices.Sorted(maps.Keys(sums)) {
+		set.means = append(set.means, sums[key].mean())
+		set.asked = append(set.asked, sums[key].asked)
 	}
 	return set, nil
+}
+
+// A levelSum adds up the runs of a level.
+type levelSum struct {
+	asked                  int64
+	concurrency, residuals float64
+	runs                   float64
+}
+
+func (l *levelSum) add(concurrency, residual float64) {
+	l.concurrency, l.residuals, l.runs = l.concurrency+concurrency, l.residuals+residual, l.runs+1
+}
+
+func (l *levelSum) mean() plotter.XY {
+	return plotter.XY{X: l.concurrency / l.runs, Y: 100 * math.Expm1(l.residuals/l.runs)}
 }
 
 func residualPanel(sets []residualSet) *panel {
@@ -158,7 +175,7 @@ func altOfResiduals(q quantity, sets []residualSet) string {
 				far = i
 			}
 		}
-		parts = append(parts, fmt.Sprintf("%s (%s) is farthest from its runs at max concurrency %d, by %+.2g %% on average", s.name, s.model, s.asked[far], s.means[far].Y))
+		parts = append(parts, fmt.Sprintf("%s (%s) is farthest from its runs at %s, by %+.2g %% on average", s.name, s.model, levelMark{asked: s.asked[far], x: s.means[far].X}.where(), s.means[far].Y))
 	}
 	return fmt.Sprintf("Residuals of the fitted curves of %s: %s.", q.name, strings.Join(parts, "; "))
 }

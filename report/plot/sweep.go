@@ -128,7 +128,7 @@ func againstConcurrency(s analyze.Sweep, q quantity) (Figure, error) {
 		f.foot = append(f.foot, "versions set side by side")
 	}
 	if _, ok := confidence(curves); ok {
-		f.foot = append(f.foot, "intervals not drawn: shorter than a mark")
+		f.foot = append(f.foot, "an interval shorter than a mark is not drawn")
 	}
 	return Figure{
 		Title:  f.title,
