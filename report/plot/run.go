@@ -40,18 +40,18 @@ type Request struct {
 }
 
 // ttft is NaN where no chunk came.
-func (r Request) ttft() float64 { return r.FirstChunk - r.Start }
+func (q Request) ttft() float64 { return q.FirstChunk - q.Start }
 
-func (r Request) check(i int) error {
+func (q Request) check(i int) error {
 	where := fmt.Sprintf("request %d", i)
-	if err := finite(where, "its start", r.Start); err != nil {
+	if err := finite(where, "its start", q.Start); err != nil {
 		return err
 	}
-	last := r.Start
+	last := q.Start
 	for _, at := range []struct {
 		what string
 		t    float64
-	}{{"prefill", r.Admitted}, {"first chunk", r.FirstChunk}, {"end", r.End}} {
+	}{{"prefill", q.Admitted}, {"first chunk", q.FirstChunk}, {"end", q.End}} {
 		if math.IsNaN(at.t) {
 			continue
 		}
