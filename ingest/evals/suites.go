@@ -15,7 +15,7 @@ import (
 )
 
 // bfclScore reads BFCL_v4_<category>_score.json: a total, then failures only.
-type bfclScore struct{ task, model string }
+type bfclScore struct{ task string }
 
 func (*bfclScore) lines() bool { return true }
 
