@@ -313,7 +313,7 @@ func TestObjectiveSaysHowFarEachTermIsKept(t *testing.T) {
 
 // A number that could not be had is null in JSON, and the rest is there.
 func TestMissingNumbersAreNullInJSON(t *testing.T) {
-	for _, v := range []any{missing("why"), Point{ITLMean: math.NaN(), RunID: "r"}, MetricDiff{P: math.NaN(), Detectable: math.Inf(1), Name: "n"}} {
+	for _, v := range []any{missing("why"), Point{ITLMean: math.NaN(), RunID: "r"}, MetricDiff{Change: Change{P: math.NaN(), Detectable: math.Inf(1)}, Name: "n"}} {
 		out, err := json.Marshal(v)
 		if err != nil {
 			t.Fatalf("%T: %v", v, err)

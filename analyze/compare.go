@@ -3,50 +3,105 @@ package analyze
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/compare"
-	"github.com/servestat/servestat/analyze/sample"
 )
 
 // CompareOptions set what counts as a change. The zero value takes defaults.
 type CompareOptions struct {
 	Margin    float64  // relative worsening that "not regressed" must exclude; default 3 %
+	MarginP99 float64  // the same for 99th percentiles; default 10 %
 	MinEffect float64  // least relative worsening that is called a regression; default 1 %
+	Metrics   []string // of those that can be compared, as MetricKeys has them; empty: all
 	Allow     []string // checks and factors to accept, by name; see AllowKeys
+	// History are runs that a single run of a side may be held against: what else
+	// is known of the same group. Runs of the candidate in it are passed over.
+	History *Data
+	// Unread says, for each side, which of its uploads could not be read.
+	Unread map[Side]string
 }
 
+// A Side is one of the two that are compared.
+type Side string
+
+// The sides.
+const (
+	BaselineSide  Side = "baseline"
+	CandidateSide Side = "candidate"
+)
+
+// What a comparison may be refused for, or left incomplete by, besides checks and
+// factors.
+const (
+	sameRuns       = "same_runs"
+	olderCandidate = "older_candidate"
+	missingGroup   = "missing_group"
+	incomplete     = "incomplete"
+)
+
 // Compare sets candidate against baseline, one Comparison a group of model,
-// hardware and path that both have. The labels name the sides.
+// hardware and path that the baseline has. The labels name the sides. All groups
+// are one family: the chance of any false "regressed" among them is 5 %.
 //
 // What cannot be compared is refused before any statistics, with the reasons.
 func Compare(baseline, candidate *Data, baseLabel, candLabel string, opts CompareOptions) []Comparison {
-	pairs, orphans := matchGroups(baseline, candidate)
-	var out []Comparison
-	for _, p := range pairs {
-		c := Comparison{Group: p.group, Method: method}
-		c.Warnings = append(c.Warnings, p.warnings...)
-		base, cand := usableRuns(p.baseline, "baseline", &c, opts.Allow), usableRuns(p.candidate, "candidate", &c, opts.Allow)
-		refuseSpoiledLevels(&c, p, opts.Allow)
-		c.Baseline, c.Candidate = describeArm(baseLabel, p.baseline, base), describeArm(candLabel, p.candidate, cand)
-		compareArms(&c, base, cand, opts)
-		c.Sentence = sentence(&c)
-		out = append(out, c)
-	}
-	if len(out) == 0 {
-		out = append(out, nothingInCommon(baseline, candidate, baseLabel, candLabel, orphans))
-	} else if len(orphans) > 0 {
-		out[0].Warnings = append(out[0].Warnings, orphans...)
-	}
-	return out
+	var f family
+	f.add(baseline, candidate, baseLabel, candLabel, opts)
+	return f.judge(opts)
 }
 
-const method = "Per metric, one value a server start: the geometric mean over the concurrency levels that both sides ran. " +
-	"Hodges-Lehmann ratio with its exact Mann-Whitney interval; p-values adjusted by Holm over the metrics (family-wise 5 %). " +
-	"Not regressed: the one-sided 95 % bound excludes the margin."
+// A family is the contests of one report.
+type family []*contest
+
+// A contest is a comparison while it is being made.
+type contest struct {
+	Comparison
+	opts       CompareOptions
+	base, cand *arm
+	bundled    bool // chunks carry several tokens
+	measures   []measure
+	sweep      compare.Sweep
+}
+
+// add prepares the comparisons of two selections.
+func (f *family) add(baseline, candidate *Data, baseLabel, candLabel string, opts CompareOptions) {
+	pairs, orphans := matchGroups(baseline, candidate)
+	if len(pairs) == 0 {
+		*f = append(*f, nothingInCommon(baseline, candidate, baseLabel, candLabel, orphans))
+		return
+	}
+	for i, p := range pairs {
+		c := &contest{opts: opts, Comparison: Comparison{Group: p.group}}
+		c.Warnings = append(c.Warnings, p.warnings...)
+		if i == 0 {
+			c.Warnings = append(c.Warnings, orphans.newcomers...)
+		}
+		c.prepare(p, baseLabel, candLabel)
+		*f = append(*f, c)
+	}
+	first := (*f)[len(*f)-len(pairs)]
+	for _, o := range orphans.lost {
+		if allowances(opts.Allow).has(missingGroup) {
+			first.Allowed = append(first.Allowed, "--allow "+missingGroup+": "+o.String())
+			continue
+		}
+		*f = append(*f, lost(o, baseLabel, candLabel, opts))
+	}
+}
+
+// prepare refuses what cannot be compared and makes a sweep of the rest.
+func (c *contest) prepare(p pair, baseLabel, candLabel string) {
+	base, cand := c.usableRuns(p.baseline, BaselineSide), c.usableRuns(p.candidate, CandidateSide)
+	refuseSpoiledLevels(&c.Comparison, p, c.opts.Allow)
+	c.refuseSameRuns(p)
+	c.refuseSwapped(p)
+	c.Baseline, c.Candidate = describeArm(baseLabel, p.baseline, base), describeArm(candLabel, p.candidate, cand)
+	c.noteUnread()
+	c.compareArms(base, cand)
+}
 
 // A pair is one group on both sides.
 type pair struct {
@@ -57,13 +112,13 @@ type pair struct {
 
 // matchGroups pairs the groups of the two sides. A value that one side did not
 // record matches any: it is said, and not held against the comparison.
-func matchGroups(baseline, candidate *Data) (pairs []pair, orphans []string) {
+func matchGroups(baseline, candidate *Data) (pairs []pair, left orphans) {
 	base, cand := byGroup(baseline.Runs), byGroup(candidate.Runs)
 	used := map[Group]bool{}
 	for _, g := range sortedGroups(base) {
 		match, warnings, ok := findGroup(g, cand, used)
 		if !ok {
-			orphans = append(orphans, fmt.Sprintf("only in the baseline: %s (%d runs)", g, len(base[g])))
+			left.lost = append(left.lost, orphan{g, base[g]})
 			continue
 		}
 		used[match] = true
@@ -71,10 +126,36 @@ func matchGroups(baseline, candidate *Data) (pairs []pair, orphans []string) {
 	}
 	for _, g := range sortedGroups(cand) {
 		if !used[g] {
-			orphans = append(orphans, fmt.Sprintf("only in the candidate: %s (%d runs)", g, len(cand[g])))
+			left.newcomers = append(left.newcomers, fmt.Sprintf("only in the candidate: %s (%d runs)", g, len(cand[g])))
 		}
 	}
-	return pairs, orphans
+	return pairs, left
+}
+
+// orphans are the groups that one side only has.
+type orphans struct {
+	lost      []orphan // by the candidate: what it was to be compared in
+	newcomers []string // in words
+}
+
+// An orphan is a group that only the baseline has.
+type orphan struct {
+	group Group
+	runs  []*Run
+}
+
+func (o orphan) String() string {
+	return fmt.Sprintf("only in the baseline: %s (%d runs)", o.group, len(o.runs))
+}
+
+// lost is the comparison of a group that the candidate has no run of: a model
+// that does not start any more must not pass for one that did not get slower.
+func lost(o orphan, baseLabel, candLabel string, opts CompareOptions) *contest {
+	c := &contest{opts: opts, Comparison: Comparison{
+		Group: o.group, Baseline: describeArm(baseLabel, o.runs, nil), Candidate: describeArm(candLabel, nil, nil),
+	}}
+	c.refuse(opts.Allow, missingGroup, o.String())
+	return c
 }
 
 func byGroup(runs []*Run) map[Group][]*Run {
@@ -138,26 +219,80 @@ func (g Group) String() string {
 	return strings.Join(parts, ", ")
 }
 
-func nothingInCommon(baseline, candidate *Data, baseLabel, candLabel string, orphans []string) Comparison {
-	c := Comparison{
+func nothingInCommon(baseline, candidate *Data, baseLabel, candLabel string, left orphans) *contest {
+	c := &contest{Comparison: Comparison{
 		Baseline: describeArm(baseLabel, baseline.Runs, nil), Candidate: describeArm(candLabel, candidate.Runs, nil),
-		Verdict: NotComparable, Method: method, Refusals: orphans,
+	}}
+	for _, o := range left.lost {
+		c.Refusals = append(c.Refusals, o.String())
 	}
+	c.Refusals = append(c.Refusals, left.newcomers...)
 	if len(baseline.Runs) == 0 {
 		c.Refusals = append(c.Refusals, "no run is "+baseLabel)
 	}
 	if len(candidate.Runs) == 0 {
 		c.Refusals = append(c.Refusals, "no run is "+candLabel)
 	}
-	c.Sentence = sentence(&c)
 	return c
 }
 
-// usableRuns are the closed-loop runs of a side whose times can be compared.
-// What is left out is said.
-func usableRuns(runs []*Run, side string, c *Comparison, allowed allowances) []*Run {
+// refuseSameRuns refuses to compare runs with themselves: they never differ.
+func (c *contest) refuseSameRuns(p pair) {
+	ids := map[string]bool{}
+	for _, r := range p.baseline {
+		ids[r.RunID] = true
+	}
+	same := 0
+	for _, r := range p.candidate {
+		if ids[r.RunID] {
+			same++
+		}
+	}
+	if same > 0 {
+		c.refuse(c.opts.Allow, sameRuns, fmt.Sprintf("%d runs are on both sides: a run does not differ from itself", same))
+	}
+}
+
+// refuseSwapped refuses a candidate that is older than its baseline: taken the
+// wrong way round, a regression passes for an improvement.
+func (c *contest) refuseSwapped(p pair) {
+	b, d := versionsOf(p.baseline), versionsOf(p.candidate)
+	if slices.Contains(b, unknownVersion) || slices.Contains(d, unknownVersion) || !slices.Equal(valuesOf(p.baseline, runtimeOf), valuesOf(p.candidate, runtimeOf)) {
+		return
+	}
+	if newest, oldest := d[len(d)-1], b[0]; compareVersions(newest, oldest) < 0 {
+		c.refuse(c.opts.Allow, olderCandidate, fmt.Sprintf("the candidate, %s, is older than the baseline, %s: the baseline comes first", newest, oldest))
+	}
+}
+
+func runtimeOf(r *Run) (string, bool) { return r.Runtime.V, r.Runtime.Valid }
+
+// noteUnread says which uploads of a side could not be read. They may be those of
+// the runs that went worst.
+func (c *contest) noteUnread() {
+	for _, side := range []Side{BaselineSide, CandidateSide} {
+		if why := c.opts.Unread[side]; why != "" {
+			c.miss("%s: %s", side, why)
+		}
+	}
+}
+
+// miss says that something is missing, which "not regressed" cannot do without.
+func (c *contest) miss(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if allowances(c.opts.Allow).has(incomplete) {
+		c.Allowed = append(c.Allowed, "--allow "+incomplete+": "+text)
+		return
+	}
+	c.Incomplete = append(c.Incomplete, text)
+}
+
+// usableRuns are the closed-loop runs of a side that can be compared: with times,
+// or with nothing but failed requests, which is what they are compared by. What
+// is left out is said.
+func (c *contest) usableRuns(runs []*Run, side Side) []*Run {
 	var out []*Run
-	summaries, open, other := 0, 0, 0
+	summaries, open, other, cut := 0, 0, 0, 0
 	for _, r := range runs {
 		switch {
 		case r.Bench != "serve":
@@ -166,12 +301,16 @@ func usableRuns(runs []*Run, side string, c *Comparison, allowed allowances) []*
 			summaries++
 		case !r.closedLoop():
 			open++
-		case r.Sum == nil || r.Sum.Completed == 0:
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): no request completed", side, r.SourceName, r.load()))
-		case r.spoiledBy(allowed) != nil || !r.measured():
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): %s", side, r.SourceName, r.load(), r.whyUnusable(allowed)))
+		case r.allFailed():
+			c.miss("%s: no request completed in %s (%s)", side, r.SourceName, r.load())
+			out = append(out, r)
+		case r.spoiledBy(c.opts.Allow) != nil || !r.measured():
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: left out %s (%s): %s", side, r.SourceName, r.load(), r.whyUnusable(c.opts.Allow)))
 		default:
 			out = append(out, r)
+		}
+		if r.Truncated.V {
+			cut++
 		}
 	}
 	note := func(n int, format string) {
@@ -182,7 +321,15 @@ func usableRuns(runs []*Run, side string, c *Comparison, allowed allowances) []*
 	note(summaries, "carry only their tool's summary: measure again with --save-detailed")
 	note(open, "were offered at a request rate or all at once: only runs at a max concurrency are compared so far")
 	note(other, "are offline benchmarks, not served requests")
+	if cut > 0 {
+		c.miss("%s: %d uploads were cut short, and the slowest requests may be what is missing", side, cut)
+	}
 	return out
+}
+
+// allFailed reports whether requests were sent and none came back.
+func (r *Run) allFailed() bool {
+	return (r.Sum == nil || r.Sum.Completed == 0) && r.Requests.V > 0 && r.Completed.V == 0
 }
 
 // whyUnusable says in words why a run cannot be compared; empty where it can.
@@ -231,65 +378,71 @@ func refuseSpoiledLevels(c *Comparison, p pair, allowed allowances) {
 	}
 }
 
-func describeArm(label string, all, usable []*Run) Arm {
-	a := newArm(usable)
-	arm := Arm{Label: label, Runs: len(all), Starts: len(a.starts), StartsKnown: a.startsKnown}
-	for _, r := range all {
-		arm.Simulated = arm.Simulated || r.Simulated.V
+func (c *contest) compareArms(baseline, candidate []*Run) {
+	failed := func(runs []*Run) (failed, measured []*Run) {
+		for _, r := range runs {
+			if r.allFailed() {
+				failed = append(failed, r)
+			} else {
+				measured = append(measured, r)
+			}
+		}
+		return failed, measured
 	}
-	return arm
-}
-
-func compareArms(c *Comparison, baseline, candidate []*Run, opts CompareOptions) {
+	deadB, baseline := failed(baseline)
+	deadC, candidate := failed(candidate)
 	window, sets := inSteadyWindow(baseline, candidate)
 	base, cand := newArm(sets[0]), newArm(sets[1])
-	checkComparable(c, base, cand, opts.Allow)
+	checkComparable(&c.Comparison, base, cand, c.opts.Allow)
+	c.base, c.cand = newArm(slices.Concat(sets[0], deadB)), newArm(slices.Concat(sets[1], deadC))
 	if len(c.Refusals) == 0 {
-		c.Levels = commonLevels(c, base, cand)
+		c.Levels = c.commonLevels()
 	}
 	if len(c.Refusals) > 0 {
-		c.Verdict = NotComparable
 		return
 	}
-	for side, a := range map[string]*arm{"baseline": base, "candidate": cand} {
+	for side, a := range map[Side]*arm{BaselineSide: c.base, CandidateSide: c.cand} {
 		if !a.startsKnown {
-			c.Warnings = append(c.Warnings, side+": server starts are not recorded, so repeats count as replicates; if they shared a start, the interval is too narrow")
+			c.Warnings = append(c.Warnings, string(side)+": server starts are not recorded, so repeats count as replicates; if they shared a start, the interval is too narrow")
 		}
 	}
-	bundled := c.addAuditWarnings("baseline", base.runs)
-	bundled = c.addAuditWarnings("candidate", cand.runs) || bundled
-	if bundled {
+	c.bundled = c.addAuditWarnings(string(BaselineSide), base.runs)
+	c.bundled = c.addAuditWarnings(string(CandidateSide), cand.runs) || c.bundled
+	if c.bundled {
 		c.Warnings = append(c.Warnings, "ITL is left out: chunks carry several tokens, so a gap is no time between tokens; TPOT is compared")
 	}
 	slices.Sort(c.Warnings)
 	c.Window = window
-	c.Context = whatIsCompared(c)
-	for _, a := range c.Allowed {
-		c.Warnings = append(c.Warnings, "allowed: "+a)
-	}
-	c.Metrics = compareMetrics(c.Levels, base, cand, bundled, opts)
-	c.Verdict = overall(c.Metrics)
+	c.Context = whatIsCompared(&c.Comparison)
+	c.makeSweep()
 }
 
 // commonLevels are the levels that at least four in five replicates of each side
-// ran. A replicate that lacks one of them is left out, so that every value is a
-// mean over the same levels.
-func commonLevels(c *Comparison, base, cand *arm) []int64 {
+// ran. A replicate that lacks one of them has no value there, and none on the
+// curve, so that every value is a mean over the same levels.
+func (c *contest) commonLevels() []int64 {
 	var levels []int64
-	for _, level := range base.levels() {
-		if base.share(level) >= 0.8 && cand.share(level) >= 0.8 {
+	out := func(level int64) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("max concurrency %d is left out: not both sides ran it", level))
+	}
+	for _, level := range c.base.levels() {
+		switch b, d := c.base.share(level), c.cand.share(level); {
+		case b >= 0.8 && d >= 0.8:
 			levels = append(levels, level)
-		} else {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("max concurrency %d is left out: not both sides ran it", level))
+		default:
+			out(level)
+			if d < b {
+				c.miss("the candidate has too few runs at max concurrency %d", level)
+			}
 		}
 	}
-	for _, level := range cand.levels() {
-		if !slices.Contains(base.levels(), level) {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("max concurrency %d is left out: not both sides ran it", level))
+	for _, level := range c.cand.levels() {
+		if !slices.Contains(c.base.levels(), level) {
+			out(level)
 		}
 	}
 	if len(levels) == 0 {
-		c.Refusals = append(c.Refusals, fmt.Sprintf("no max concurrency in common: the baseline ran %v, the candidate %v", base.levels(), cand.levels()))
+		c.Refusals = append(c.Refusals, fmt.Sprintf("no max concurrency in common: the baseline ran %v, the candidate %v", c.base.levels(), c.cand.levels()))
 	}
 	return levels
 }
@@ -321,151 +474,13 @@ func (c *Comparison) addAuditWarnings(side string, runs []*Run) (bundled bool) {
 	return bundled
 }
 
-func compareMetrics(levels []int64, base, cand *arm, bundled bool, opts CompareOptions) []MetricDiff {
-	var inputs []compare.Input
-	var used []measure
-	for _, m := range measures {
-		if bundled && m.metric == "itl" {
-			continue
-		}
-		in := compare.Input{
-			Metric: m.metric, Better: compare.Better(m.definition().Better),
-			Baseline: base.over(levels, m.of), Candidate: cand.over(levels, m.of),
-		}
-		if len(in.Baseline) == 0 || len(in.Candidate) == 0 {
-			continue // e.g. no gaps: every answer came in one chunk
-		}
-		for _, level := range levels {
-			b, _ := base.at(level, m.of)
-			cd, _ := cand.at(level, m.of)
-			in.Cells = append(in.Cells, compare.Cell{Name: fmt.Sprint(level), Baseline: b, Candidate: cd})
-		}
-		inputs, used = append(inputs, in), append(used, m)
+// describeArm counts what a side rests on.
+func describeArm(label string, all, usable []*Run) Arm {
+	a := newArm(usable)
+	arm := Arm{Label: label, Runs: len(all), Starts: len(a.starts), StartsKnown: a.startsKnown}
+	for _, r := range all {
+		arm.Simulated = arm.Simulated || r.Simulated.V
 	}
-	results := compare.Family(inputs, compare.Options{Margin: opts.Margin, DeltaMin: opts.MinEffect})
-	out := make([]MetricDiff, len(results))
-	for i, r := range results {
-		out[i] = metricDiff(used[i], inputs[i], r, levels)
-	}
-	return out
+	return arm
 }
 
-func metricDiff(m measure, in compare.Input, r compare.Result, levels []int64) MetricDiff {
-	def := m.definition()
-	d := MetricDiff{
-		Metric: m.metric, Statistic: m.statistic, Name: m.name, Unit: def.Unit, Better: def.Better,
-		Baseline: estimate(in.Baseline), Candidate: estimate(in.Candidate), Ratio: ratioEstimate(r.Ratio),
-		P: r.P, PAdjusted: r.AdjustedP, Verdict: verdictOf(r.Verdict), Detectable: math.Abs(r.Detectable.Ratio - 1), Margin: r.Margin,
-		RunsNeeded: r.RunsNeeded, Method: string(r.Ratio.Method),
-	}
-	for _, w := range r.Warnings {
-		if w.Code != compare.CellsUnadjusted { // the table of cells says so itself
-			d.Notes = append(d.Notes, w.Text)
-		}
-	}
-	if r.Err != nil {
-		d.Notes = append(d.Notes, r.Err.Error())
-	}
-	for i, cell := range r.Cells {
-		d.Cells = append(d.Cells, CellDiff{
-			MaxConcurrency: levels[i], Baseline: estimate(in.Cells[i].Baseline), Candidate: estimate(in.Cells[i].Candidate),
-			Ratio: ratioEstimate(cell.Ratio),
-		})
-	}
-	return d
-}
-
-func ratioEstimate(r compare.Ratio) Estimate {
-	return withInterval(Estimate{Value: r.Value, N: min(r.NBaseline, r.NCandidate)}, sample.Interval(r.CI), nil)
-}
-
-func verdictOf(v compare.Verdict) Verdict {
-	switch v {
-	case compare.Regressed:
-		return Regressed
-	case compare.NotRegressed:
-		return NotRegressed
-	case compare.Improved:
-		return Improved
-	case compare.Invalid:
-		return NotComparable
-	}
-	return Inconclusive
-}
-
-// overall is the verdict over the family: one regressed metric is enough to call
-// the candidate regressed; "not regressed" needs all of them.
-func overall(metrics []MetricDiff) Verdict {
-	count := map[Verdict]int{}
-	for _, m := range metrics {
-		count[m.Verdict]++
-	}
-	switch {
-	case len(metrics) == 0:
-		return Inconclusive
-	case count[Regressed] > 0:
-		return Regressed
-	case count[Inconclusive]+count[NotComparable] > 0:
-		return Inconclusive
-	case count[Improved] > 0:
-		return Improved
-	}
-	return NotRegressed
-}
-
-// sentence says the verdict in words, with the number that it rests on most.
-func sentence(c *Comparison) string {
-	what := fmt.Sprintf("%s against %s", shortLabel(c.Candidate.Label), shortLabel(c.Baseline.Label))
-	if c.Group != (Group{}) {
-		what += " on " + c.Group.String()
-	}
-	switch c.Verdict {
-	case NotComparable:
-		return fmt.Sprintf("Not comparable: %s. %s.", what, strings.Join(c.Refusals, "; "))
-	case Regressed, Improved:
-		var changes []string
-		for _, m := range c.Metrics {
-			if m.Verdict == c.Verdict {
-				changes = append(changes, m.change())
-			}
-		}
-		word := "Regressed"
-		if c.Verdict == Improved {
-			word = "Improved"
-		}
-		return fmt.Sprintf("%s: %s: %s.", word, what, strings.Join(changes, ", "))
-	case NotRegressed:
-		return fmt.Sprintf("Not regressed: %s: every metric's 95 %% bound is within its margin.", what)
-	}
-	return fmt.Sprintf("Inconclusive: %s: %s.", what, whyInconclusive(c))
-}
-
-// shortLabel drops what goes without saying: versions are what is compared most.
-func shortLabel(label string) string { return strings.TrimPrefix(label, "runtime_version=") }
-
-func (m MetricDiff) change() string {
-	if !m.Ratio.HasInterval {
-		return fmt.Sprintf("%s %+.1f %%", m.Name, 100*(m.Ratio.Value-1))
-	}
-	return fmt.Sprintf("%s %+.1f %% [%+.1f, %+.1f]", m.Name, 100*(m.Ratio.Value-1), 100*(m.Ratio.Lo-1), 100*(m.Ratio.Hi-1))
-}
-
-func whyInconclusive(c *Comparison) string {
-	if len(c.Metrics) == 0 {
-		return "no metric that both sides have"
-	}
-	var names []string
-	need, replicates := 0, math.MaxInt
-	for _, m := range c.Metrics {
-		replicates = min(replicates, m.Baseline.N, m.Candidate.N)
-		if m.Verdict == Inconclusive {
-			names = append(names, m.Name)
-			need = max(need, m.RunsNeeded)
-		}
-	}
-	why := fmt.Sprintf("%s could not be settled with %d server starts a side", strings.Join(names, ", "), replicates)
-	if need > replicates {
-		why += fmt.Sprintf("; about %d a side would", need)
-	}
-	return why
-}

@@ -44,15 +44,77 @@ func (p Point) MarshalJSON() ([]byte, error) {
 		number(p.TPOTMean), number(p.E2ELp50), number(p.Output), number(p.RequestsPerS)})
 }
 
+// nullable shadows the numbers of a Change that may be NaN.
+type nullable struct {
+	P           *float64 `json:"p"`
+	PAdjusted   *float64 `json:"p_adjusted"`
+	FDR         *float64 `json:"false_discovery_rate"`
+	WorseAtMost *float64 `json:"worse_at_most"`
+	Detectable  *float64 `json:"smallest_detectable_effect"`
+	RunSD       *float64 `json:"run_sd"`
+}
+
+func (c Change) nullable() nullable {
+	return nullable{number(c.P), number(c.PAdjusted), number(c.FDR), number(c.WorseAtMost), number(c.Detectable), number(c.RunSD)}
+}
+
 // MarshalJSON writes m with null for what was not tested or not known.
 func (m MetricDiff) MarshalJSON() ([]byte, error) {
 	type plain MetricDiff
 	return json.Marshal(struct {
 		plain
-		P          *float64 `json:"p"`
-		PAdjusted  *float64 `json:"p_adjusted"`
-		Detectable *float64 `json:"smallest_detectable_effect"`
-	}{plain(m), number(m.P), number(m.PAdjusted), number(m.Detectable)})
+		nullable
+	}{plain(m), m.nullable()})
+}
+
+// MarshalJSON writes c with null for what was not tested or not known.
+func (c CellDiff) MarshalJSON() ([]byte, error) {
+	type plain CellDiff
+	return json.Marshal(struct {
+		plain
+		nullable
+	}{plain(c), c.nullable()})
+}
+
+// nullableRate shadows the numbers of a RateChange that may be NaN.
+type nullableRate struct {
+	Baseline   *float64 `json:"baseline"`
+	Candidate  *float64 `json:"candidate"`
+	P          *float64 `json:"p"`
+	PAdjusted  *float64 `json:"p_adjusted"`
+	Detectable *float64 `json:"smallest_detectable_difference"`
+}
+
+func (r RateChange) nullable() nullableRate {
+	return nullableRate{number(r.Baseline), number(r.Candidate), number(r.P), number(r.PAdjusted), number(r.Detectable)}
+}
+
+// MarshalJSON writes r with null for what was not tested or not known.
+func (r RateDiff) MarshalJSON() ([]byte, error) {
+	type plain RateDiff
+	return json.Marshal(struct {
+		plain
+		nullableRate
+	}{plain(r), r.nullable()})
+}
+
+// MarshalJSON writes r with null for what was not tested or not known.
+func (r RateCell) MarshalJSON() ([]byte, error) {
+	type plain RateCell
+	return json.Marshal(struct {
+		plain
+		nullableRate
+	}{plain(r), r.nullable()})
+}
+
+// MarshalJSON writes s with null for what was not tested.
+func (s StallDiff) MarshalJSON() ([]byte, error) {
+	type plain StallDiff
+	return json.Marshal(struct {
+		plain
+		P         *float64 `json:"p"`
+		PAdjusted *float64 `json:"p_adjusted"`
+	}{plain(s), number(s.P), number(s.PAdjusted)})
 }
 
 // MarshalJSON writes a with null for a deviation from a reported 0.

@@ -138,14 +138,43 @@ type measure struct {
 	value                   func(*query.RunSummary) query.Number
 }
 
-// measures are those of a run, in order of presentation. Tails are shown and not
-// compared: a run seldom has the 368 requests that a p99 needs.
+// measures are those of a run, in order of presentation.
 var measures = []measure{
 	{"ttft", "p50", "TTFT p50", func(s *query.RunSummary) query.Number { return s.TTFTp50 }},
+	{"ttft", p99, "TTFT p99", func(s *query.RunSummary) query.Number { return enough(s.TTFTp99, s.Completed) }},
 	{"itl", "mean", "ITL mean", func(s *query.RunSummary) query.Number { return s.ITLMean }},
+	{"itl", p99, "ITL p99", func(s *query.RunSummary) query.Number { return enough(s.ITLp99, s.Gaps.V) }},
 	{"tpot", "mean", "TPOT mean", func(s *query.RunSummary) query.Number { return s.TPOTMean }},
 	{"e2el", "p50", "E2EL p50", func(s *query.RunSummary) query.Number { return s.E2ELp50 }},
+	{"e2el", p99, "E2EL p99", func(s *query.RunSummary) query.Number { return enough(s.E2ELp99, s.Completed) }},
 	{"output_throughput", "run", "output throughput", func(s *query.RunSummary) query.Number { return s.OutputThroughput }},
+}
+
+const p99 = "p99"
+
+// enough is a 99th percentile, where it is of values enough to be one.
+func enough(v query.Number, n int64) query.Number {
+	if n < p99Floor {
+		return query.Number{}
+	}
+	return v
+}
+
+// key names a measure on the command line: itl_mean.
+func (m measure) key() string {
+	if m.statistic == "run" {
+		return m.metric
+	}
+	return m.metric + "_" + m.statistic
+}
+
+// MetricKeys lists what can be compared.
+func MetricKeys() []string {
+	var out []string
+	for _, m := range measures {
+		out = append(out, m.key())
+	}
+	return append(out, failureRate)
 }
 
 func (m measure) definition() schemas.Metric {
@@ -158,6 +187,9 @@ func (m measure) definition() schemas.Metric {
 
 // of returns the measure of r, if r has it and it can stand in a ratio.
 func (m measure) of(r *Run) (float64, bool) {
+	if r.Sum == nil || r.Sum.Completed == 0 {
+		return 0, false
+	}
 	v := m.value(r.Sum)
 	return v.V, v.Valid && v.V > 0
 }

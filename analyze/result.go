@@ -243,6 +243,11 @@ const (
 	NotRegressed Verdict = "not regressed"
 	Improved     Verdict = "improved"
 	Inconclusive Verdict = "inconclusive"
+	// Suspect: a single run of the candidate lies beyond what its history leads to
+	// expect. It is the worst that one run can be called.
+	Suspect Verdict = "suspect"
+	// Invalid: the values of a metric cannot be compared.
+	Invalid Verdict = "invalid"
 	// NotComparable: the arms differ in more than the factor under test, or one
 	// of them cannot be trusted. No statistics were done.
 	NotComparable Verdict = "not comparable"
@@ -264,11 +269,21 @@ type Comparison struct {
 	Candidate Arm          `json:"candidate"`
 	Verdict   Verdict      `json:"verdict"` // over the family of metrics
 	Sentence  string       `json:"sentence"`
+	Weak      bool         `json:"weak,omitempty"`    // rests on Welch's test with three starts of a side
 	Levels    []int64      `json:"max_concurrencies"` // levels both arms ran
 	Window    Window       `json:"window,omitempty"`  // that the numbers are of
 	Metrics   []MetricDiff `json:"metrics,omitempty"`
-	Refusals  []string     `json:"refusals,omitempty"`
-	Allowed   []string     `json:"allowed,omitempty"` // what would have been a refusal, and was allowed
+	Rates     []RateDiff   `json:"rates,omitempty"`  // shares, such as that of failed requests
+	Stalls    *StallDiff   `json:"stalls,omitempty"` // starts that stand apart from their side's others
+	Gate      *Gate        `json:"gate,omitempty"`   // how p-values were adjusted, and over how many
+	// History is the number of starts that a single run was held against; 0 where
+	// both sides have several.
+	History  int      `json:"history_starts,omitempty"`
+	Refusals []string `json:"refusals,omitempty"`
+	Allowed  []string `json:"allowed,omitempty"` // what would have been a refusal, and was allowed
+	// Incomplete says what is missing: without it nothing is called "not regressed"
+	// or "improved".
+	Incomplete []string `json:"incomplete,omitempty"`
 	// Context says what is under test, what the numbers are of, and what is not
 	// known to be equal.
 	Context []string `json:"context,omitempty"`
@@ -279,34 +294,114 @@ type Comparison struct {
 }
 
 // A MetricDiff compares one metric over the whole curve: the mean over levels of
-// log values, one number a replicate.
+// log values, one number a replicate. Its cells are the same at single levels.
 type MetricDiff struct {
-	Metric     string         `json:"metric"` // schemas.Metric.ID
-	Statistic  string         `json:"statistic"`
-	Name       string         `json:"name"` // "TTFT p50"
-	Unit       string         `json:"unit"`
-	Better     schemas.Better `json:"better"`
-	Baseline   Estimate       `json:"baseline"`
-	Candidate  Estimate       `json:"candidate"`
-	Ratio      Estimate       `json:"ratio"` // candidate / baseline, Hodges-Lehmann
-	P          float64        `json:"p"`
-	PAdjusted  float64        `json:"p_adjusted"`
-	Verdict    Verdict        `json:"verdict"`
-	Detectable float64        `json:"smallest_detectable_effect"` // relative; 0 where unknown
-	Margin     float64        `json:"margin"`                     // relative worsening that "not regressed" rules out
-	RunsNeeded int            `json:"runs_needed,omitempty"`      // per arm, to settle an inconclusive verdict
-	Method     string         `json:"method"`
-	Cells      []CellDiff     `json:"cells,omitempty"`
-	Notes      []string       `json:"notes,omitempty"`
+	Metric    string         `json:"metric"` // schemas.Metric.ID
+	Statistic string         `json:"statistic"`
+	Name      string         `json:"name"` // "TTFT p50"
+	Unit      string         `json:"unit"`
+	Better    schemas.Better `json:"better"`
+	// Verdict is regressed if that on the curve or on any cell is; else it is that
+	// on the curve.
+	Verdict      Verdict   `json:"verdict"`
+	CurveVerdict Verdict   `json:"curve_verdict"`
+	CurveLevels  []int64   `json:"curve_max_concurrencies,omitempty"` // that the curve is a mean over
+	Crossing     *Crossing `json:"sign_change,omitempty"`             // better at some levels, worse at others
+	Baseline     Estimate  `json:"baseline"`
+	Candidate    Estimate  `json:"candidate"`
+	Change
+	Method string     `json:"method"`
+	Cells  []CellDiff `json:"cells,omitempty"`
 }
 
-// A CellDiff is the same comparison at one level: where along the curve. Its
-// interval is not adjusted for the number of cells, and it carries no verdict.
+// A Change is an effect with all that says how sure it is. Numbers that could
+// not be had are NaN.
+type Change struct {
+	Ratio     Estimate `json:"ratio"` // candidate / baseline; its confidence is the level that the interval has
+	P         float64  `json:"p"`
+	PAdjusted float64  `json:"p_adjusted"`           // for the whole family: what the verdict rests on
+	FDR       float64  `json:"false_discovery_rate"` // Benjamini-Hochberg, for information
+	// WorseAtMost is the worsening that is excluded, relative, one-sided at 95 %;
+	// negative where an improvement is shown.
+	WorseAtMost float64  `json:"worse_at_most"`
+	Detectable  float64  `json:"smallest_detectable_effect"` // relative; NaN where unknown
+	Margin      float64  `json:"margin"`                     // relative worsening that "not regressed" rules out
+	RunsNeeded  int      `json:"runs_needed,omitempty"`      // per arm, to settle an inconclusive verdict
+	RunSD       float64  `json:"run_sd"`                     // of log values between the starts of a side
+	Weak        bool     `json:"weak,omitempty"`
+	Notes       []string `json:"notes,omitempty"`
+}
+
+// A CellDiff is the same comparison at one level: where along the curve. Its p
+// is adjusted for all cells and curves of the family; its interval is not.
 type CellDiff struct {
 	MaxConcurrency int64    `json:"max_concurrency"`
+	Verdict        Verdict  `json:"verdict"`
 	Baseline       Estimate `json:"baseline"`
 	Candidate      Estimate `json:"candidate"`
-	Ratio          Estimate `json:"ratio"`
+	Change
+}
+
+// A Crossing lists the levels at which a metric changed in either direction, each
+// beyond doubt.
+type Crossing struct {
+	Worse  []int64 `json:"worse_at"`
+	Better []int64 `json:"better_at"`
+}
+
+// A RateDiff compares a share over all levels, such as that of failed requests:
+// as a difference, because shares are often zero.
+type RateDiff struct {
+	Metric  string  `json:"metric"`
+	Name    string  `json:"name"`
+	Verdict Verdict `json:"verdict"`
+	RateChange
+	Cells []RateCell `json:"cells,omitempty"`
+}
+
+// A RateChange is the effect on a share.
+type RateChange struct {
+	Baseline   float64 `json:"baseline"` // mean share over the starts
+	Candidate  float64 `json:"candidate"`
+	NBaseline  int     `json:"baseline_starts"`
+	NCandidate int     `json:"candidate_starts"`
+	// Difference is candidate - baseline for a typical start, by Hodges-Lehmann.
+	Difference Estimate `json:"difference"`
+	P          float64  `json:"p"`
+	PAdjusted  float64  `json:"p_adjusted"`
+	Detectable float64  `json:"smallest_detectable_difference"`
+	Margin     float64  `json:"margin"`
+	Notes      []string `json:"notes,omitempty"`
+}
+
+// A RateCell is a share at one level.
+type RateCell struct {
+	MaxConcurrency int64   `json:"max_concurrency"`
+	Verdict        Verdict `json:"verdict"`
+	RateChange
+}
+
+// A StallDiff compares how many starts of each side stalled: they stand apart
+// from their side's others on the bad side of some metric. That a version does
+// not stall more often cannot be shown with any practicable number of starts, so
+// an inconclusive verdict here leaves that of the comparison alone.
+type StallDiff struct {
+	Baseline  []string `json:"baseline"` // the starts that stalled
+	Candidate []string `json:"candidate"`
+	P         float64  `json:"p"`
+	PAdjusted float64  `json:"p_adjusted"`
+	// RateAtMost is the candidate's rate of stalls that is excluded, one-sided at
+	// 95 % (Clopper & Pearson).
+	RateAtMost float64 `json:"candidate_rate_at_most"`
+	Verdict    Verdict `json:"verdict"`
+}
+
+// A Gate says how the p-values of a report were adjusted.
+type Gate struct {
+	Method       string `json:"method"`
+	Tests        int    `json:"tests"` // over all comparisons of the report
+	Permutations int    `json:"permutations,omitempty"`
+	Exact        bool   `json:"exact"` // all permutations were counted
 }
 
 // A Finding is a truth check with its outcome.

@@ -143,6 +143,8 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 		shown[r] = true
 	}
 	groups, history := byGroup(runs), byGroup(d.Runs)
+	var f family
+	opts.History = d
 	for _, g := range sortedGroups(groups) {
 		versions := versionsOf(groups[g])
 		candidate := versions[len(versions)-1]
@@ -158,8 +160,9 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 		for _, r := range append(slices.Clone(b.Runs), c.Runs...) {
 			shown[r] = true
 		}
-		res.Comparisons = append(res.Comparisons, Compare(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)...)
+		f.add(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)
 	}
+	res.Comparisons = f.judge(opts.CompareOptions)
 	part := d.Only(func(r *Run) bool { return shown[r] })
 	part.Selection = selectRuns(part.Runs)
 	if err := res.describe(ctx, part); err != nil {

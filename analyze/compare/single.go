@@ -9,8 +9,8 @@ import (
 	"github.com/servestat/servestat/analyze/sample"
 )
 
-// historyRuns is how many comparable runs make a history.
-const historyRuns = 10
+// HistoryRuns is how many comparable runs make a history.
+const HistoryRuns = 10
 
 // Outlook is what can be said of one run of a candidate: whether it lies where
 // its history leads to expect a run. It is no verdict on a version, because one
@@ -87,9 +87,9 @@ func outlook(history, expected, run []float64, better Better, opts Options) Outl
 			Lower: Bound{Value: math.Inf(-1)}, Upper: Bound{Value: math.Inf(1)},
 		})
 	}
-	if len(past) < historyRuns {
+	if len(past) < HistoryRuns {
 		o.Warnings = append(o.Warnings, warn(NoHistory,
-			"one run against %d comparable runs says nothing: need >= %d runs of history, or >= %d runs of each version", len(past), historyRuns, plannedRuns))
+			"one run against %d comparable runs says nothing: need >= %d runs of history, or >= %d runs of each version", len(past), HistoryRuns, plannedRuns))
 		return o
 	}
 	o.predict(past, from, to[0], better, opts)

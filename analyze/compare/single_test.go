@@ -39,7 +39,7 @@ func TestASingleRunIsAtWorstSuspect(t *testing.T) {
 // Nine comparable runs, or none, leave even a run ten times as slow without a
 // word.
 func TestWithoutAHistoryASingleRunSaysNothing(t *testing.T) {
-	for n := range historyRuns {
+	for n := range HistoryRuns {
 		for _, o := range []Outlook{
 			Single(ramp(n, 100), 1000, Lower, Options{}),
 			SinglePair(ramp(n, 100), 100, 1000, Lower, Options{}),

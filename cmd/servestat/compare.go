@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,8 @@ import (
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/ingest"
+	"github.com/servestat/servestat/report/junit"
+	"github.com/servestat/servestat/report/markdown"
 	"github.com/servestat/servestat/report/text"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
@@ -21,15 +24,21 @@ import (
 
 const compareLong = `Compare a candidate with a baseline: two folders (or files, several joined by
 commas) of results, or two selections of runs in the lake, column=value joined by
-commas. One verdict for each model and hardware that both have, over TTFT, ITL,
-TPOT, E2EL and throughput.
+commas. One verdict for each model and hardware that the baseline has, over TTFT,
+ITL, TPOT, E2EL, throughput and the share of failed requests, at every max
+concurrency and over all of them: improved, not regressed, regressed, inconclusive
+or invalid.
 
 One value a server start and metric counts: tokens and requests of one start are
 not independent. Five starts a side see a change of about 3 % at the usual noise;
-fewer than three never give a verdict.
+three give a weak verdict, fewer none. A single start is held against the starts
+of its baseline and those in the lake that are like them, if they are ten or more,
+and is at worst suspect.
 
-Exit code: 0 no regression, and able to see one; 1 regression; 2 inconclusive;
-3 not comparable, with the reason.`
+The chance of any false "regressed" among all that is compared is 5 %.
+
+Exit code: 0 no regression, and able to see one; 1 regression; 2 inconclusive, or
+a suspect single run; 3 not comparable or invalid, with the reason.`
 
 func (a *app) compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -38,42 +47,60 @@ func (a *app) compareCommand() *cobra.Command {
 		Long:  compareLong,
 		Example: `  servestat compare old/ new/
   servestat compare --lake lake runtime_version=0.19.0 runtime_version=0.20.0
-  servestat compare model=m,runtime_version=0.19.0 model=m,runtime_version=0.20.0 --format json`,
+  servestat compare old/ new/ --format markdown > comment.md
+  servestat compare old/ new/ --format junit > servestat.xml`,
 		Args: exactArgs(2, "BASELINE and CANDIDATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.compare(cmd.Context(), args[0], args[1])
 		},
 	}
 	f := cmd.Flags()
-	f.String("format", "text", "text or json")
+	f.String("format", "text", "text, json (its schema is schemas/compare.schema.json), markdown (for a comment on a change) or junit")
+	f.Int("max-bytes", 60_000, "with --format markdown: at most this long, the details cut first; GitHub takes 65,536 characters")
 	comparisonFlags(cmd)
 	f.StringArray("label", nil, "with folders: identity of both sides, key=value; may be repeated")
 	return cmd
 }
 
 func comparisonFlags(cmd *cobra.Command) {
-	cmd.Flags().Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
-	cmd.Flags().Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
-	cmd.Flags().StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")
+	f := cmd.Flags()
+	f.Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
+	f.Float64("margin-p99", 0.10, "the same for 99th percentiles, which vary more")
+	f.Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
+	f.StringSlice("metric", nil, "judge only these, joined by commas: "+strings.Join(analyze.MetricKeys(), ", "))
+	f.StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")
 }
 
 func (a *app) compareOptions() (analyze.CompareOptions, error) {
-	o := analyze.CompareOptions{Margin: a.config.GetFloat64("margin"), MinEffect: a.config.GetFloat64("min-effect"), Allow: a.config.GetStringSlice("allow")}
+	o := analyze.CompareOptions{
+		Margin: a.config.GetFloat64("margin"), MarginP99: a.config.GetFloat64("margin-p99"), MinEffect: a.config.GetFloat64("min-effect"),
+		Metrics: a.config.GetStringSlice("metric"), Allow: a.config.GetStringSlice("allow"),
+	}
 	for _, key := range o.Allow {
 		if err := analyze.CheckAllow(key); err != nil {
 			return o, usagef("", "--allow: %w", err)
 		}
 	}
-	if !(o.MinEffect > 0 && o.MinEffect < o.Margin && o.Margin < 1) {
-		return o, usagef("3 % is 0.03", "--min-effect %g and --margin %g: want 0 < min-effect < margin < 1", o.MinEffect, o.Margin)
+	for _, key := range o.Metrics {
+		if !slices.Contains(analyze.MetricKeys(), key) {
+			return o, usagef("", "--metric: no metric %q; there are %s", key, strings.Join(analyze.MetricKeys(), ", "))
+		}
+	}
+	for _, m := range []struct {
+		flag  string
+		value float64
+	}{{"margin", o.Margin}, {"margin-p99", o.MarginP99}} {
+		if !(o.MinEffect > 0 && o.MinEffect < m.value && m.value < 1) {
+			return o, usagef("3 % is 0.03", "--min-effect %g and --%s %g: want 0 < min-effect < %s < 1", o.MinEffect, m.flag, m.value, m.flag)
+		}
 	}
 	return o, nil
 }
 
 func (a *app) compare(ctx context.Context, baseline, candidate string) error {
-	asJSON, err := a.jsonFormat()
-	if err != nil {
-		return err
+	format := a.config.GetString("format")
+	if !slices.Contains([]string{"text", "json", "markdown", "junit"}, format) {
+		return usagef("", "--format %s: want text, json, markdown or junit", format)
 	}
 	opts, err := a.compareOptions()
 	if err != nil {
@@ -81,15 +108,21 @@ func (a *app) compare(ctx context.Context, baseline, candidate string) error {
 	}
 	var comparisons []analyze.Comparison
 	err = a.withSides(ctx, baseline, candidate, func(b, c side) error {
+		opts.History, opts.Unread = b.history, map[analyze.Side]string{analyze.BaselineSide: b.unread, analyze.CandidateSide: c.unread}
 		comparisons = analyze.Compare(b.data, c.data, b.label, c.label, opts)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	switch format {
+	case "json":
 		err = writeJSON(a.stdout, "servestat.compare/1", map[string]any{"verdict": worst(comparisons), "comparisons": comparisons})
-	} else {
+	case "markdown":
+		err = markdown.WriteComment(a.stdout, comparisons, a.config.GetInt("max-bytes"))
+	case "junit":
+		err = junit.Write(a.stdout, comparisons)
+	default:
 		err = text.Comparisons(a.stdout, comparisons)
 	}
 	if err != nil {
@@ -104,7 +137,9 @@ func worst(cs []analyze.Comparison) analyze.Verdict {
 	for _, c := range cs {
 		has[c.Verdict] = true
 	}
-	for _, v := range []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Inconclusive, analyze.Improved} {
+	for _, v := range []analyze.Verdict{
+		analyze.Regressed, analyze.NotComparable, analyze.Invalid, analyze.Suspect, analyze.Inconclusive, analyze.Improved,
+	} {
 		if has[v] {
 			return v
 		}
@@ -116,18 +151,20 @@ func verdictExit(v analyze.Verdict) error {
 	switch v {
 	case analyze.Regressed:
 		return &exitError{code: exitRegression}
-	case analyze.NotComparable:
-		return &exitError{code: exitInvalid}
-	case analyze.Inconclusive:
+	case analyze.Improved, analyze.NotRegressed:
+		return nil
+	case analyze.Inconclusive, analyze.Suspect:
 		return &exitError{code: exitInconclusive}
 	}
-	return nil
+	return &exitError{code: exitInvalid}
 }
 
 // A side is one side of a comparison.
 type side struct {
-	label string
-	data  *analyze.Data
+	label   string
+	data    *analyze.Data
+	history *analyze.Data // that a single run may be held against; nil where there is none
+	unread  string        // which of its files could not be read
 }
 
 // withSides loads both sides, from the lake where they are selectors, from lakes
@@ -157,6 +194,9 @@ func (a *app) withSides(ctx context.Context, baseline, candidate string, do func
 		if err != nil {
 			return err
 		}
+		if b.history, err = analyze.HistoryOf(ctx, db, b.data, c.data); err != nil {
+			return err
+		}
 		return do(b, c)
 	})
 }
@@ -171,7 +211,7 @@ func selectSide(ctx context.Context, db *query.DB, selector string) (side, error
 	if unknown := query.Labels(selector); len(data.Runs) == 0 && len(unknown) > 0 {
 		return side{}, usagef(nearColumn(unknown[0]), "no run has a column or a label %q", unknown[0])
 	}
-	return side{selector, data}, nil
+	return side{label: selector, data: data}, nil
 }
 
 func nearColumn(name string) string {
@@ -251,7 +291,11 @@ func (a *app) withFiles(ctx context.Context, list string, do func(side) error) (
 	if err != nil {
 		return err
 	}
-	return do(side{strings.TrimRight(list, "/"), data})
+	s := side{label: strings.TrimRight(list, "/"), data: data}
+	if t.quarantined > 0 {
+		s.unread = fmt.Sprintf("%d of %d files could not be read", t.quarantined, t.uploads)
+	}
+	return do(s)
 }
 
 // withLake opens the lake for the time of do.

@@ -88,6 +88,7 @@ func (a *app) reportCompareCommand() *cobra.Command {
 				return err
 			}
 			return a.withSides(cmd.Context(), args[0], args[1], func(b, c side) error {
+				opts.History, opts.Unread = b.history, map[analyze.Side]string{analyze.BaselineSide: b.unread, analyze.CandidateSide: c.unread}
 				res, err := analyze.Compared(cmd.Context(), b.data, c.data, b.label, c.label, opts)
 				if err != nil {
 					return err

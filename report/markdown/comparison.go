@@ -23,6 +23,10 @@ func (r *report) comparison(p *page, i int) {
 	case len(r.comparisons) > 1: // of one, the headline has said it
 		p.text(answer(c))
 	}
+	if len(c.Incomplete) > 0 {
+		p.text("Missing, so that nothing is called \"not regressed\":")
+		p.bullets(proses(c.Incomplete))
+	}
 	if len(c.Context) > 0 {
 		p.bullets(proses(c.Context))
 	}
@@ -30,7 +34,7 @@ func (r *report) comparison(p *page, i int) {
 		p.text("To know before reading on:")
 		p.bullets(capped(proses(c.Warnings), 20, " in [report.json](report.json)"))
 	}
-	if len(c.Metrics) == 0 {
+	if len(c.Metrics)+len(c.Rates) == 0 {
 		return
 	}
 	r.metricTable(p, c)
@@ -81,9 +85,47 @@ func (r *report) metricTable(p *page, c analyze.Comparison) {
 			detectable(m.Detectable),
 		)
 	}
+	for _, rate := range c.Rates {
+		t.addRate(rate, &notes)
+	}
 	p.table(t)
 	notes.write(p)
 	p.block("Over the levels that both sides ran: %s.", levels(c.Levels))
+	stalls(p, c)
+}
+
+// addRate adds a line for a share.
+func (t *table) addRate(r analyze.RateDiff, notes *footnotes) {
+	t.add(prose(r.Name), rateOf(r.Baseline), rateOf(r.Candidate), points(r.Candidate-r.Baseline),
+		scale.P(r.PAdjusted), verdict(r.Verdict)+notes.mark(r.Notes...), points(r.Detectable))
+}
+
+func rateOf(v float64) string {
+	if math.IsNaN(v) {
+		return scale.Missing
+	}
+	return fmt.Sprintf("%.2f %%", 100*v)
+}
+
+// points is a difference of shares.
+func points(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return scale.Missing
+	}
+	return fmt.Sprintf("%+.2f points", 100*v)
+}
+
+// stalls says which starts stand apart, if any does.
+func stalls(p *page, c analyze.Comparison) {
+	s := c.Stalls
+	if s == nil || len(s.Baseline)+len(s.Candidate) == 0 {
+		return
+	}
+	words := fmt.Sprintf("Starts that stalled: %d of %d of the baseline, %d of %d of the candidate", len(s.Baseline), c.Baseline.Starts, len(s.Candidate), c.Candidate.Starts)
+	if s.Verdict != analyze.Inconclusive {
+		words += fmt.Sprintf(": %s (adjusted p = %s)", verdict(s.Verdict), scale.P(s.PAdjusted))
+	}
+	p.block("%s; the candidate's true rate is at most %.0f %%.", words, 100*s.RateAtMost)
 }
 
 // metricHeading names a metric, its unit, and which way is good where that is
@@ -103,6 +145,12 @@ func metricHeading(m analyze.MetricDiff, u scale.Unit) string {
 func metricVerdict(m analyze.MetricDiff) string {
 	if m.Verdict == analyze.Inconclusive && m.RunsNeeded > 0 {
 		return fmt.Sprintf("inconclusive; about %d starts a side needed", m.RunsNeeded)
+	}
+	if m.Crossing != nil {
+		return fmt.Sprintf("%s: worse at %s, better at %s", verdict(m.Verdict), levels(m.Crossing.Worse), levels(m.Crossing.Better))
+	}
+	if _, level := m.Telling(); level > 0 {
+		return fmt.Sprintf("%s at %s", verdict(m.Verdict), asked(level))
 	}
 	return verdict(m.Verdict)
 }
@@ -140,7 +188,7 @@ func (r *report) cellTable(p *page, c analyze.Comparison) {
 		}
 		t.add(row...)
 	}
-	p.text("**Where along the curve.** Change at each level; these intervals are *not* adjusted for the number of cells: they say where a change sits, not whether there is one.")
+	p.text("**Where along the curve.** Change at each level. **Worse** and better hold over the whole family of tests, ok excludes the margin, ? may be either; the intervals are of single cells.")
 	p.table(t)
 	notes.write(p)
 }
@@ -159,8 +207,13 @@ func levelsOf(metrics []analyze.MetricDiff) []int64 {
 func cellAt(m analyze.MetricDiff, level int64, notes *footnotes) string {
 	for _, cell := range m.Cells {
 		if cell.MaxConcurrency == level {
-			return scale.ChangeWithInterval(number(cell.Ratio)) + notes.mark(cell.Ratio.Notes...)
+			return scale.ChangeWithInterval(number(cell.Ratio)) + cellWord[cell.Verdict] + notes.mark(cell.Ratio.Notes...)
 		}
 	}
 	return scale.Missing
+}
+
+// cellWord says in a word what was found at a level.
+var cellWord = map[analyze.Verdict]string{
+	analyze.Regressed: " **worse**", analyze.Improved: " better", analyze.NotRegressed: " ok", analyze.Inconclusive: " ?", analyze.Invalid: " invalid",
 }

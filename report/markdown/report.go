@@ -107,7 +107,7 @@ func newReport(res *analyze.Result) *report {
 
 // severity orders verdicts by how urgently somebody must look.
 func severity(v analyze.Verdict) int {
-	order := []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Inconclusive, analyze.Improved, analyze.NotRegressed}
+	order := []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Invalid, analyze.Suspect, analyze.Inconclusive, analyze.Improved, analyze.NotRegressed}
 	if i := slices.Index(order, v); i >= 0 {
 		return i
 	}

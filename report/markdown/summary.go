@@ -82,7 +82,7 @@ func answer(c analyze.Comparison) string {
 	case analyze.NotComparable:
 		return fmt.Sprintf("%s: %s.", start, strings.Join(proses(c.Refusals), "; "))
 	case analyze.Inconclusive:
-		return fmt.Sprintf("%s: %s.%s", start, unsettled(c), others(c))
+		return fmt.Sprintf("%s: %s.%s", start, strings.Join(slices.DeleteFunc(append([]string{unsettled(c)}, proses(c.Incomplete)...), func(s string) bool { return s == "" }), "; "), others(c))
 	case analyze.NotRegressed:
 		return fmt.Sprintf("%s: a worsening beyond the margin is ruled out for %s.", start, listed(namesOf(c, analyze.NotRegressed)))
 	}
@@ -91,6 +91,14 @@ func answer(c analyze.Comparison) string {
 		if m.Verdict == c.Verdict {
 			changes = append(changes, changeOf(m))
 		}
+	}
+	for _, rate := range c.Rates {
+		if rate.Verdict == c.Verdict {
+			changes = append(changes, fmt.Sprintf("%s %s to %s", prose(rate.Name), rateOf(rate.Baseline), rateOf(rate.Candidate)))
+		}
+	}
+	if c.Stalls != nil && c.Stalls.Verdict == c.Verdict {
+		changes = append(changes, fmt.Sprintf("%d of %d starts stalled", len(c.Stalls.Candidate), c.Candidate.Starts))
 	}
 	return fmt.Sprintf("%s: %s.%s", start, strings.Join(changes, ", "), others(c))
 }
@@ -144,6 +152,8 @@ func (r *report) countVerdicts() string {
 		one, many string
 	}{
 		{analyze.NotComparable, "cannot be compared", "cannot be compared"},
+		{analyze.Invalid, "is invalid", "are invalid"},
+		{analyze.Suspect, "is suspect", "are suspect"},
 		{analyze.Inconclusive, "is inconclusive", "are inconclusive"},
 		{analyze.Improved, "improved", "improved"},
 		{analyze.NotRegressed, "did not regress", "did not regress"},
@@ -186,7 +196,15 @@ func (r *report) worstOfAll() string {
 
 // changeOf names a metric and its change: "ITL mean +4.0 % [+3.3, +4.8]".
 func changeOf(m analyze.MetricDiff) string {
-	return prose(m.Name) + " " + scale.ChangeWithInterval(number(m.Ratio))
+	if m.Crossing != nil {
+		return fmt.Sprintf("%s worse at %s, better at %s", prose(m.Name), levels(m.Crossing.Worse), levels(m.Crossing.Better))
+	}
+	ratio, level := m.Telling()
+	text := prose(m.Name) + " " + scale.ChangeWithInterval(number(ratio))
+	if level > 0 {
+		text += " at " + asked(level)
+	}
+	return text
 }
 
 // arrow names the two sides: baseline → candidate.
@@ -339,8 +357,11 @@ func unsettledMetrics(c analyze.Comparison) []analyze.MetricDiff {
 // unsettled says which metrics are open and how many starts would settle them.
 func unsettled(c analyze.Comparison) string {
 	open := unsettledMetrics(c)
-	if len(open) == 0 {
+	switch {
+	case len(c.Metrics) == 0:
 		return "no metric that both sides have"
+	case len(open) == 0:
+		return ""
 	}
 	var names []string
 	need := 0

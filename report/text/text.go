@@ -72,20 +72,26 @@ func comparison(w io.Writer, c *analyze.Comparison) error {
 		fmt.Fprintln(w, "The logs were made by a simulator, not by a server.")
 	}
 	var notes footnotes
-	if len(c.Metrics) > 0 {
+	if len(c.Metrics)+len(c.Rates) > 0 {
 		fmt.Fprintf(w, "\nbaseline %s: %s; candidate %s: %s; max concurrency %s\n\n",
 			escape.Line(c.Baseline.Label), starts(c.Baseline), escape.Line(c.Candidate.Label), starts(c.Candidate), levels(c.Levels))
-		if err := metrics(w, c.Metrics, &notes); err != nil {
+		if err := metrics(w, c, &notes); err != nil {
 			return err
 		}
-		fmt.Fprintln(w, "\nby max concurrency, intervals not adjusted for the number of cells: for where, not for whether")
-		if err := cells(w, c); err != nil {
+	}
+	if len(c.Levels) > 1 && hasCells(c.Metrics) {
+		fmt.Fprintln(w, "\nby max concurrency: worse and better hold over the whole family; the intervals are of single cells")
+		if err := cells(w, c, &notes); err != nil {
 			return err
 		}
 	}
 	if len(notes.texts) > 0 {
 		fmt.Fprintln(w)
 		notes.write(w)
+	}
+	stalls(w, c)
+	for _, missing := range c.Incomplete {
+		fmt.Fprintf(w, "missing: %s\n", escape.Line(missing))
 	}
 	for _, context := range c.Context {
 		fmt.Fprintf(w, "note: %s\n", escape.Line(context))
@@ -94,6 +100,24 @@ func comparison(w io.Writer, c *analyze.Comparison) error {
 		fmt.Fprintf(w, "warning: %s\n", escape.Line(warning))
 	}
 	return nil
+}
+
+func hasCells(ms []analyze.MetricDiff) bool {
+	return slices.ContainsFunc(ms, func(m analyze.MetricDiff) bool { return len(m.Cells) > 0 })
+}
+
+// stalls says which starts stand apart, if any does.
+func stalls(w io.Writer, c *analyze.Comparison) {
+	s := c.Stalls
+	if s == nil || len(s.Baseline)+len(s.Candidate) == 0 {
+		return
+	}
+	verdict := ""
+	if s.Verdict != analyze.Inconclusive {
+		verdict = fmt.Sprintf("%s, adjusted p = %s; ", s.Verdict, scale.P(s.PAdjusted))
+	}
+	fmt.Fprintf(w, "stalled starts: %d of %d of the baseline, %d of %d of the candidate; %sthe candidate's true rate is at most %.0f %%\n",
+		len(s.Baseline), c.Baseline.Starts, len(s.Candidate), c.Candidate.Starts, verdict, 100*s.RateAtMost)
 }
 
 func starts(a analyze.Arm) string {
@@ -111,16 +135,50 @@ func levels(ls []int64) string {
 	return strings.Join(out, ", ")
 }
 
-func metrics(w io.Writer, ms []analyze.MetricDiff, notes *footnotes) error {
+func metrics(w io.Writer, c *analyze.Comparison, notes *footnotes) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "metric\tbaseline\tcandidate\tchange\tp (adjusted)\tcould see\tverdict")
-	for _, m := range ms {
+	fmt.Fprintln(t, "metric\tbaseline\tcandidate\tchange\tp\tadjusted\tcould see\tverdict")
+	for _, m := range c.Metrics {
 		u := scale.For(m.Unit, number(m.Baseline), number(m.Candidate))
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", m.Name,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", escape.Line(m.Name),
 			u.FormatWithUnit(number(m.Baseline)), u.FormatWithUnit(number(m.Candidate)), scale.ChangeWithInterval(number(m.Ratio)),
-			scale.P(m.PAdjusted), detectable(m.Detectable), m.Verdict, notes.mark(m.Notes...))
+			scale.P(m.P), scale.P(m.PAdjusted), detectable(m.Detectable), metricVerdict(m), notes.mark(m.Notes...))
+	}
+	for _, r := range c.Rates {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", escape.Line(r.Name), percent(r.Baseline), percent(r.Candidate),
+			points(r.Candidate-r.Baseline), scale.P(r.P), scale.P(r.PAdjusted), points(r.Detectable), r.Verdict, notes.mark(r.Notes...))
 	}
 	return t.Flush()
+}
+
+// metricVerdict adds what would settle an open verdict, and where one is not that
+// of the whole curve.
+func metricVerdict(m analyze.MetricDiff) string {
+	switch {
+	case m.Crossing != nil:
+		return fmt.Sprintf("%s: worse at %s, better at %s", m.Verdict, levels(m.Crossing.Worse), levels(m.Crossing.Better))
+	case m.Verdict == analyze.Inconclusive && m.RunsNeeded > 0:
+		return fmt.Sprintf("%s, about %d starts a side needed", m.Verdict, m.RunsNeeded)
+	}
+	if _, level := m.Telling(); level > 0 {
+		return fmt.Sprintf("%s at %d", m.Verdict, level)
+	}
+	return string(m.Verdict)
+}
+
+func percent(share float64) string {
+	if math.IsNaN(share) {
+		return scale.Missing
+	}
+	return fmt.Sprintf("%.2f %%", 100*share)
+}
+
+// points prints a difference of shares.
+func points(d float64) string {
+	if math.IsNaN(d) || math.IsInf(d, 0) {
+		return scale.Missing
+	}
+	return fmt.Sprintf("%+.2f points", 100*d)
 }
 
 // detectable says the smallest effect that would have been seen four times in
@@ -132,7 +190,7 @@ func detectable(effect float64) string {
 	return fmt.Sprintf("%.1f %%", 100*effect)
 }
 
-func cells(w io.Writer, c *analyze.Comparison) error {
+func cells(w io.Writer, c *analyze.Comparison, notes *footnotes) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "metric")
 	for _, l := range c.Levels {
@@ -140,13 +198,33 @@ func cells(w io.Writer, c *analyze.Comparison) error {
 	}
 	fmt.Fprintln(t)
 	for _, m := range c.Metrics {
-		fmt.Fprint(t, m.Name)
-		for _, cell := range m.Cells {
-			fmt.Fprintf(t, "\t%s", scale.ChangeWithInterval(number(cell.Ratio)))
+		fmt.Fprint(t, escape.Line(m.Name))
+		for _, l := range c.Levels {
+			fmt.Fprintf(t, "\t%s", cellAt(m, l, notes))
 		}
 		fmt.Fprintln(t)
 	}
 	return t.Flush()
+}
+
+func cellAt(m analyze.MetricDiff, level int64, notes *footnotes) string {
+	for _, cell := range m.Cells {
+		if cell.MaxConcurrency == level {
+			var own []string
+			for _, n := range cell.Notes {
+				if !slices.Contains(m.Notes, n) {
+					own = append(own, n)
+				}
+			}
+			return scale.ChangeWithInterval(number(cell.Ratio)) + cellWord[cell.Verdict] + notes.mark(own...)
+		}
+	}
+	return scale.Missing
+}
+
+// cellWord is what is said of a cell; a question mark says that it may be either.
+var cellWord = map[analyze.Verdict]string{
+	analyze.Regressed: " worse", analyze.Improved: " better", analyze.NotRegressed: " ok", analyze.Inconclusive: " ?", analyze.Invalid: " invalid",
 }
 
 // Curves writes the curves of sweeps: points, fits, degradation, objectives.

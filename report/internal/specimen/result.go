@@ -110,16 +110,20 @@ func Empty() *analyze.Result {
 func Undecided() *analyze.Result {
 	c := Comparison()
 	c.Verdict, c.Baseline.Starts, c.Candidate.Starts, c.Baseline.Runs, c.Candidate.Runs = analyze.Inconclusive, 2, 2, 12, 12
+	c.Gate, c.Rates, c.Stalls, c.Context = nil, nil, nil, nil
 	c.Baseline.Simulated, c.Candidate.Simulated = false, false
 	c.Sentence = "Inconclusive: runtime_version=0.20.2 against runtime_version=0.19.0 on nvidia/Nemotron-3-Nano-30B-A3B-NVFP4, Jetson AGX Thor, generic: " +
 		"TTFT p50, ITL mean, TPOT mean, E2EL p50, output throughput could not be settled with 2 server starts a side; about 6 a side would."
 	for i := range c.Metrics {
 		m := &c.Metrics[i]
-		m.Verdict, m.P, m.PAdjusted, m.Detectable, m.RunsNeeded = analyze.Inconclusive, math.NaN(), math.NaN(), math.NaN(), 6
+		m.Verdict, m.CurveVerdict, m.RunsNeeded = analyze.Inconclusive, analyze.Inconclusive, 6
+		m.P, m.PAdjusted, m.FDR, m.Detectable, m.WorseAtMost = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 		m.Ratio = analyze.Estimate{Value: m.Ratio.Value, N: 2}
 		m.Notes = []string{"need >= 3 runs of each version for a verdict, have 2 and 2"}
 		for j := range m.Cells {
-			m.Cells[j].Ratio = analyze.Estimate{Value: m.Cells[j].Ratio.Value, N: 2}
+			cell := &m.Cells[j]
+			cell.Ratio, cell.Verdict = analyze.Estimate{Value: cell.Ratio.Value, N: 2}, analyze.Inconclusive
+			cell.P, cell.PAdjusted, cell.Detectable = math.NaN(), math.NaN(), math.NaN()
 		}
 	}
 	t := totals(24)
@@ -183,13 +187,13 @@ func Fine() analyze.Comparison {
 	c.Sentence = "Not regressed: runtime_version=0.20.2 against runtime_version=0.19.0 on " + c.Group.Model + ", Jetson AGX Thor, generic: every metric's 95 % bound is within its margin."
 	for i := range c.Metrics {
 		m := &c.Metrics[i]
-		m.Verdict, m.Notes, m.RunsNeeded, m.Detectable, m.PAdjusted = analyze.NotRegressed, nil, 0, 0.016, 1
+		m.Verdict, m.CurveVerdict, m.Notes, m.RunsNeeded, m.Detectable, m.PAdjusted = analyze.NotRegressed, analyze.NotRegressed, nil, 0, 0.016, 1
 		m.Ratio = ratio(0.998+0.002*float64(i), 0.986+0.002*float64(i), 1.011+0.002*float64(i))
 		m.Candidate = spread(m.Baseline.Value*m.Ratio.Value, 0.006)
 		m.Cells = slices.Clone(m.Cells)
 		for j := range m.Cells {
 			v := 1 + 0.003*math.Sin(float64(i+7*j))
-			m.Cells[j].Ratio = ratio(v, v-0.014, v+0.014)
+			m.Cells[j].Ratio, m.Cells[j].Verdict, m.Cells[j].PAdjusted = ratio(v, v-0.014, v+0.014), analyze.NotRegressed, 1
 		}
 	}
 	return c
