@@ -12,16 +12,36 @@ import (
 
 // CompareOptions set what counts as a change. The zero value takes defaults.
 type CompareOptions struct {
-	Margin    float64  // relative worsening that "not regressed" must exclude; default 3 %
-	MarginP99 float64  // the same for 99th percentiles; default 10 %
-	MinEffect float64  // least relative worsening that is called a regression; default 1 %
-	Metrics   []string // of those that can be compared, as MetricKeys has them; empty: all
-	Allow     []string // checks and factors to accept, by name; see AllowKeys
+	Thresholds
+	Metrics []string // of those that can be compared, as MetricKeys has them; empty: all
+	Allow   []string // checks and factors to accept, by name; see AllowKeys
 	// History are runs that a single run of a side may be held against: what else
 	// is known of the same group. Runs of the candidate in it are passed over.
 	History *Data
 	// Unread says, for each side, which of its uploads could not be read.
 	Unread map[Side]string
+}
+
+// Thresholds say what a change is. Those that are 0 take defaults.
+type Thresholds struct {
+	Margin    float64 // relative worsening that "not regressed" must exclude; default 3 %
+	MarginP99 float64 // the same for 99th percentiles; default 10 %
+	MinEffect float64 // least relative worsening that is called a regression; default 1 %
+}
+
+func (t Thresholds) options() compare.Options {
+	return compare.Options{Margin: t.Margin, DeltaMin: t.MinEffect}
+}
+
+// marginOf is the margin of a measure where it is not that of all.
+func (t Thresholds) marginOf(m measure) float64 {
+	switch {
+	case m.statistic != p99:
+		return 0
+	case t.MarginP99 == 0:
+		return compare.TailMargin
+	}
+	return t.MarginP99
 }
 
 // A Side is one of the two that are compared.
@@ -483,4 +503,3 @@ func describeArm(label string, all, usable []*Run) Arm {
 	}
 	return arm
 }
-

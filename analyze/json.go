@@ -117,6 +117,35 @@ func (s StallDiff) MarshalJSON() ([]byte, error) {
 	}{plain(s), number(s.P), number(s.PAdjusted)})
 }
 
+// MarshalJSON writes p with null where there is no value.
+func (p PastPoint) MarshalJSON() ([]byte, error) {
+	type plain PastPoint
+	return json.Marshal(struct {
+		plain
+		Value *float64 `json:"value"`
+	}{plain(p), number(p.Value)})
+}
+
+// MarshalJSON writes h with null for what could not be tested.
+func (h History) MarshalJSON() ([]byte, error) {
+	type plain History
+	return json.Marshal(struct {
+		plain
+		P   *float64 `json:"p"`
+		FDR *float64 `json:"false_discovery_rate"`
+	}{plain(h), number(h.P), number(h.FDR)})
+}
+
+// MarshalJSON writes l with null for effects that cannot be seen at all.
+func (l PlanLine) MarshalJSON() ([]byte, error) {
+	type plain PlanLine
+	return json.Marshal(struct {
+		plain
+		Detectable *float64 `json:"smallest_detectable_effect"`
+		Alone      *float64 `json:"alone"`
+	}{plain(l), number(l.Detectable), number(l.Alone)})
+}
+
 // MarshalJSON writes a with null for a deviation from a reported 0.
 func (a Agreement) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {

@@ -60,14 +60,7 @@ func (a *arm) shareOf(level int64, m measure) float64 {
 }
 
 func (c *contest) sweepMetric(m measure) compare.Metric {
-	out := compare.Metric{Name: m.name, Better: compare.Better(m.definition().Better)}
-	if m.statistic == p99 {
-		out.Margin = c.opts.MarginP99
-		if out.Margin == 0 {
-			out.Margin = compare.TailMargin
-		}
-	}
-	return out
+	return compare.Metric{Name: m.name, Better: compare.Better(m.definition().Better), Margin: c.opts.marginOf(m)}
 }
 
 func (c *contest) starts(a *arm) []compare.Start {
@@ -122,7 +115,7 @@ func (f family) judge(opts CompareOptions) []Comparison {
 		}
 		judged, sweeps = append(judged, c), append(sweeps, c.sweep)
 	}
-	for i, j := range compare.JudgeAll(sweeps, opts.compareOptions()) {
+	for i, j := range compare.JudgeAll(sweeps, opts.options()) {
 		judged[i].take(j)
 		judged[i].holdSingleRun()
 		judged[i].settle()
@@ -137,10 +130,6 @@ func (f family) judge(opts CompareOptions) []Comparison {
 		out[i] = c.Comparison
 	}
 	return out
-}
-
-func (o CompareOptions) compareOptions() compare.Options {
-	return compare.Options{Margin: o.Margin, DeltaMin: o.MinEffect}
 }
 
 // take turns a judgement into the words and numbers of a Comparison.

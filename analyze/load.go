@@ -168,14 +168,18 @@ func (m measure) key() string {
 	return m.metric + "_" + m.statistic
 }
 
-// MetricKeys lists what can be compared.
-func MetricKeys() []string {
+// MeasureKeys lists the numbers of a run that are positive, and so have a level to
+// change.
+func MeasureKeys() []string {
 	var out []string
 	for _, m := range measures {
 		out = append(out, m.key())
 	}
-	return append(out, failureRate)
+	return out
 }
+
+// MetricKeys lists what can be compared.
+func MetricKeys() []string { return append(MeasureKeys(), failureRate) }
 
 func (m measure) definition() schemas.Metric {
 	def, ok := schemas.MetricByID(m.metric)

@@ -23,6 +23,7 @@ type Result struct {
 	Totals      Totals       `json:"totals"`
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Sweeps      []Sweep      `json:"sweeps,omitempty"`
+	Histories   []History    `json:"histories,omitempty"`
 	Findings    []Finding    `json:"findings,omitempty"`
 	Agreement   []Agreement  `json:"agreement,omitempty"`
 	Unknown     []Unknown    `json:"unknown,omitempty"`

@@ -31,7 +31,7 @@ func (c *contest) holdSingleRun() {
 		if len(m.CurveLevels) == 0 || len(run) != 1 {
 			continue
 		}
-		outlooks[i] = compare.Single(history, run[0], compare.Better(m.Better), c.opts.compareOptions())
+		outlooks[i] = compare.Single(history, run[0], compare.Better(m.Better), c.opts.options())
 		ps[i] = outlooks[i].P
 	}
 	c.History = len(past.starts)

@@ -11,7 +11,9 @@ import (
 // what can it see, and how many runs see more?
 //
 // All effects are for a single metric at the level that a family of Tests leaves
-// to its most demanding test, alpha/Tests, and stated at a power of 0.8.
+// to its most demanding test, and stated at a power of 0.8. A family is gated by
+// max-T, which with independent tests asks of each what Student's t does at
+// alpha/Tests, and less of tests that move together: there the plan is cautious.
 type Plan struct {
 	// SD is the standard deviation of log values between runs of one version,
 	// for small values their coefficient of variation; DF is the degrees of
@@ -96,7 +98,7 @@ func (p Plan) complete(opts Options) (Options, error) {
 func (p Plan) goal(runs int, opts Options) goal {
 	return goal{
 		m: runs, n: runs, alpha: opts.Alpha / float64(max(1, p.Tests)),
-		ranks: runs >= rankRuns, welch: runs == verdictRuns,
+		ranks: runs >= rankRuns && p.Tests <= 1, welch: runs == verdictRuns,
 	}
 }
 

@@ -72,29 +72,31 @@ func comparisonFlags(cmd *cobra.Command) {
 }
 
 func (a *app) compareOptions() (analyze.CompareOptions, error) {
-	o := analyze.CompareOptions{
-		Margin: a.config.GetFloat64("margin"), MarginP99: a.config.GetFloat64("margin-p99"), MinEffect: a.config.GetFloat64("min-effect"),
-		Metrics: a.config.GetStringSlice("metric"), Allow: a.config.GetStringSlice("allow"),
-	}
+	o := analyze.CompareOptions{Metrics: a.config.GetStringSlice("metric"), Allow: a.config.GetStringSlice("allow")}
 	for _, key := range o.Allow {
 		if err := analyze.CheckAllow(key); err != nil {
 			return o, usagef("", "--allow: %w", err)
 		}
 	}
-	for _, key := range o.Metrics {
-		if !slices.Contains(analyze.MetricKeys(), key) {
-			return o, usagef("", "--metric: no metric %q; there are %s", key, strings.Join(analyze.MetricKeys(), ", "))
-		}
+	if err := checkMetrics(o.Metrics, analyze.MetricKeys()); err != nil {
+		return o, err
 	}
+	var err error
+	o.Thresholds, err = a.thresholds()
+	return o, err
+}
+
+func (a *app) thresholds() (analyze.Thresholds, error) {
+	t := analyze.Thresholds{Margin: a.config.GetFloat64("margin"), MarginP99: a.config.GetFloat64("margin-p99"), MinEffect: a.config.GetFloat64("min-effect")}
 	for _, m := range []struct {
 		flag  string
 		value float64
-	}{{"margin", o.Margin}, {"margin-p99", o.MarginP99}} {
-		if !(o.MinEffect > 0 && o.MinEffect < m.value && m.value < 1) {
-			return o, usagef("3 % is 0.03", "--min-effect %g and --%s %g: want 0 < min-effect < %s < 1", o.MinEffect, m.flag, m.value, m.flag)
+	}{{"margin", t.Margin}, {"margin-p99", t.MarginP99}} {
+		if !(t.MinEffect > 0 && t.MinEffect < m.value && m.value < 1) {
+			return t, usagef("3 % is 0.03", "--min-effect %g and --%s %g: want 0 < min-effect < %s < 1", t.MinEffect, m.flag, m.value, m.flag)
 		}
 	}
-	return o, nil
+	return t, nil
 }
 
 func (a *app) compare(ctx context.Context, baseline, candidate string) error {
