@@ -384,7 +384,11 @@ func (p past) with(found history.Result) History {
 	if len(found.Drifts) == 0 {
 		h.Spikes = p.spikes(found)
 	}
-	h.Warnings = warningTexts(found.Warnings)
+	for _, w := range found.Warnings {
+		if w.Code != history.NoDates || p.Order == ByDate { // in the order of versions dates do not matter
+			h.Warnings = append(h.Warnings, w.Text)
+		}
+	}
 	return h
 }
 
@@ -395,10 +399,16 @@ func (p past) changePoint(c history.ChangePoint, changed []history.AttributeChan
 		P: c.P, Adjusted: c.AdjustedP, InDrift: c.InDrift, Notes: warningTexts(c.Warnings),
 	}
 	for _, a := range changed {
+		if a.Kind == history.Varies && manyValues(a.Before) && manyValues(a.After) {
+			continue // it varies from run to run anyway
+		}
 		out.Changed = append(out.Changed, AttributeChange{Key: a.Key, Kind: string(a.Kind), Before: a.Before, After: a.After})
 	}
 	return out
 }
+
+// manyValues reports whether the words for a side say that it has several values.
+func manyValues(words string) bool { return strings.HasSuffix(words, " values") }
 
 func (p past) drift(d history.Drift) Drift {
 	return Drift{

@@ -23,18 +23,11 @@ func rateOf(reps, n int, effect float64, f noiseFamily, event func(b, c []float6
 	return happened / float64(reps)
 }
 
-// changed reports whether a family of one metric claims any change, however
+// changed reports whether the judgement of one metric claims any change, however
 // small: the type I error of the test that verdicts rest on.
 func changed(b, c []float64) bool {
-	opts := Options{Alpha: 0.05, DeltaMin: 1e-9, Margin: 0.03}
-	r := newResult(Input{Metric: "itl", Better: Lower, Baseline: b, Candidate: c}, opts)
-	test, err := MannWhitney(b, c)
-	if err != nil || test.TwoSided > opts.Alpha {
-		return false
-	}
-	r.P, r.AdjustedP = test.TwoSided, test.TwoSided
-	r.secondOpinion(Input{Baseline: b, Candidate: c}, opts)
-	return !(r.WelchP > opts.Alpha)
+	v := judgedOne(b, c, Options{Alpha: 0.05, DeltaMin: 1e-9, Margin: 0.03}).Verdict
+	return v == Regressed || v == Improved
 }
 
 func TestCalibrateTypeI(t *testing.T) {
@@ -249,15 +242,15 @@ func TestCalibrateDetectable(t *testing.T) {
 				t.Fatal(err)
 			}
 			rng := rand.New(rand.NewPCG(80, uint64(n)))
-			shifts := goal{m: n, n: n, alpha: 0.05, ranks: n > 3, welch: n == 3}
-			shift := shifts.shift(2*n - 2)
+			goals := Plan{Runs: n}.goals(n, Options{Alpha: 0.05})
+			shift := newPlanner().largestShift(goals, 2*n-2)
 			var known, stated float64
 			for range reps {
 				if regressed(draw(rng, n, 1, spread), draw(rng, n, 1+effect, spread)) {
 					known++
 				}
-				pilot := pooledSD(Input{Baseline: draw(rng, n, 1, spread), Candidate: draw(rng, n, 1, spread)})
-				says := math.Exp(shifts.detectable(shift, pilot, 0.01))
+				pilot := pooledSD(input{Baseline: draw(rng, n, 1, spread), Candidate: draw(rng, n, 1, spread)})
+				says := math.Exp(goals[0].detectable(shift, pilot, 0.01))
 				if regressed(draw(rng, n, 1, spread), draw(rng, n, says, spread)) {
 					stated++
 				}
@@ -270,6 +263,28 @@ func TestCalibrateDetectable(t *testing.T) {
 		calibrate.Bar(t, what+"planned, most", slices.Max(powers), calibrate.AtMost(0.85).Share(reps))
 		calibrate.Bar(t, what+"stated, least", slices.Min(statedPowers), calibrate.AtLeast(0.75).Share(reps))
 		calibrate.Bar(t, what+"stated, most", slices.Max(statedPowers), calibrate.AtMost(0.85).Share(reps))
+	}
+}
+
+// The same in the family of 48 cells: what a plan says one of them may change by
+// to be seen. A plan divides alpha by the tests, which is cautious where runs move
+// together, so there is no upper bar.
+func TestCalibratePlannedInAFamily(t *testing.T) {
+	reps := calibrate.Replicates(60, 1000)
+	for _, runs := range []int{5, 8} {
+		effect, err := Plan{SD: runCV, Runs: runs, Tests: 6*9 + 1}.Detectable(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(54, uint64(runs)))
+		var found float64
+		for range reps {
+			s := sweepOf{metrics: 6, levels: 8, runs: runs, noise: normal, effect: at(2, 5, 1+effect)}.draw(rng)
+			if Judge(s, Options{}).Metrics[2].Cells[5].Verdict == Regressed {
+				found++
+			}
+		}
+		calibrate.Bar(t, fmt.Sprintf("one cell among 48 at its planned effect, %d runs: found there", runs), found/float64(reps), calibrate.AtLeast(0.75).Share(reps))
 	}
 }
 

@@ -14,10 +14,9 @@
 //     with that test. [Welch] does both from means, and stands in where three
 //     values an arm are too few for ranks.
 //   - [Holm] and [BenjaminiHochberg]: several metrics were tested; what is left?
-//   - [Family]: all of it, for the metrics of one comparison, with a [Verdict]
-//     each.
-//   - [Judge]: the same for a whole [Sweep], metrics at several load points, with
-//     failure rates and stalls, as one family; [JudgeAll] for several sweeps.
+//   - [Judge]: all of it, for a [Sweep]: metrics at several load points, failure
+//     rates and stalls, as one family, with a [Verdict] each; [JudgeAll] for
+//     several sweeps.
 //   - [Single]: what little one run can say, given a history.
 //   - [Plan]: what a number of runs can see, and how many see more.
 //

@@ -6,40 +6,17 @@ import (
 	"github.com/servestat/servestat/analyze/compare"
 )
 
-// Two metrics of one comparison, five server starts a version.
-func ExampleFamily() {
-	results := compare.Family([]compare.Input{
-		{
-			Metric: "itl", Better: compare.Lower,
-			Baseline:  []float64{20.9, 21.3, 20.7, 21.1, 21.0},
-			Candidate: []float64{22.1, 21.8, 22.4, 22.0, 21.9},
-		},
-		{
-			Metric: "output_throughput", Better: compare.Higher,
-			Baseline:  []float64{1510, 1495, 1522, 1503, 1508},
-			Candidate: []float64{1507, 1499, 1519, 1512, 1500},
-		},
-	}, compare.Options{})
-
-	for _, r := range results {
-		fmt.Printf("%s: %v, x%.3f [%.3f, %.3f] at %.1f %%, p = %.3f\n",
-			r.Metric, r.Verdict, r.Ratio.Value, r.Ratio.CI.Low, r.Ratio.CI.High, 100*r.Ratio.CI.Level, r.AdjustedP)
-	}
-	// Output:
-	// itl: regressed, x1.048 [1.033, 1.068] at 96.8 %, p = 0.016
-	// output_throughput: not regressed, x0.999 [0.990, 1.011] at 96.8 %, p = 1.000
-}
-
 // Two runs a version are an estimate and no verdict; the warning says what is
 // missing.
-func ExampleFamily_tooFewRuns() {
-	r := compare.Family([]compare.Input{{
-		Metric: "itl", Better: compare.Lower,
-		Baseline:  []float64{20.9, 21.3},
-		Candidate: []float64{22.1, 21.8},
-	}}, compare.Options{})[0]
-	fmt.Println(r.Verdict)
-	fmt.Println(r.Warnings[0])
+func ExampleJudge_tooFewRuns() {
+	start := func(itl float64) compare.Start { return compare.Start{Values: [][]float64{{itl}}} }
+	j := compare.Judge(compare.Sweep{
+		Levels: []float64{8}, Metrics: []compare.Metric{{Name: "itl", Better: compare.Lower}},
+		Baseline:  []compare.Start{start(20.9), start(21.3)},
+		Candidate: []compare.Start{start(22.1), start(21.8)},
+	}, compare.Options{})
+	fmt.Println(j.Verdict)
+	fmt.Println(j.Warnings[0])
 	// Output:
 	// inconclusive
 	// need >= 3 runs of each version, on fresh server starts, for a verdict (>= 5 for a strong one), have 2 and 2

@@ -31,9 +31,20 @@ const gateRanks = 8
 // some one then stands out too often, with six runs in about one comparison of
 // six (TestCalibrateFamilyUnderUnequalSpread). It comes with a warning.
 //
-// Each curve and cell is then judged as in [Family]: effect and bounds by
-// Hodges-Lehmann. A metric is regressed if its curve or any of its cells is. The
-// sweep is
+// Each curve and cell is then judged by effect and bounds of Hodges-Lehmann. With
+// w the ratio candidate/baseline turned so that above 1 is worse (its reciprocal
+// where higher is better), it is, in this order,
+//
+//   - regressed if adjusted p <= alpha and w > 1 + delta_min;
+//   - improved by the same with 1/w;
+//   - not regressed if the one-sided bound of w at confidence 1 - alpha is below
+//     1 + margin. This needs no adjustment: that all of several metrics are not
+//     worse is claimed only if each shows it (intersection-union; Berger 1982);
+//   - else inconclusive.
+//
+// A value that cannot be compared, not positive or not finite, makes its metric
+// Invalid and leaves the others alone; so do bad options, which make every result
+// Invalid. A metric is regressed if its curve or any of its cells is. The sweep is
 //
 //   - regressed if any metric is, or runs stall more often;
 //   - else inconclusive if any metric's curve is, or is invalid;
@@ -83,7 +94,7 @@ type trial struct {
 // A test is one member of the family, with a value for each run, baseline first.
 type test struct {
 	metric Metric
-	in     Input // the runs that have a value
+	in     input // the runs that have a value
 	result *Result
 	values []float64 // NaN: the run has none
 	tested bool
@@ -152,7 +163,7 @@ func (t *trial) blank(m Metric) Result {
 	if m.Kind == Share && margin == 0 {
 		margin = shareMargin
 	}
-	return newResult(Input{Metric: m.Name, Better: m.Better, Margin: margin}, t.opts)
+	return newResult(input{Metric: m.Name, Better: m.Better, Margin: margin}, t.opts)
 }
 
 // options are those that hold for a metric.
@@ -166,7 +177,7 @@ func (t *trial) options(m Metric) Options {
 // more runs lack it than leave every permutation two of each arm.
 func (t *trial) addTest(r *Result, m Metric, baseline, candidate []float64) {
 	*r = t.blank(m)
-	in := Input{Metric: m.Name, Better: m.Better, Baseline: measured(baseline), Candidate: measured(candidate), Margin: r.Margin}
+	in := input{Metric: m.Name, Better: m.Better, Baseline: measured(baseline), Candidate: measured(candidate), Margin: r.Margin}
 	r.Ratio.NBaseline, r.Ratio.NCandidate = len(in.Baseline), len(in.Candidate)
 	if m.Kind == Share {
 		r.Err = r.measureShare(in, t.opts)
@@ -366,19 +377,19 @@ func (t *trial) finishTest(test *test, plans planner) {
 		return
 	}
 	m, n := len(test.in.Baseline), len(test.in.Candidate)
-	goal := goal{m: m, n: n, alpha: t.singleAlpha(m + n - 2), ranks: !r.Weak && t.Gate.Method == RankMaxT, welch: r.Weak}
+	goals := t.goals(m, n, r.Weak)
 	if test.metric.Kind == Share {
 		r.judgeShare(orDefault(test.metric.DeltaMin, shareDeltaMin), t.opts.Alpha)
 		_, sb := meanAndSquares(test.in.Baseline)
 		_, sc := meanAndSquares(test.in.Candidate)
 		if sd := math.Sqrt((sb + sc) / float64(m+n-2)); sd > 0 && test.tested {
-			r.Share.Detectable = plans.shift(goal, m+n-2) * sd
+			r.Share.Detectable = plans.largestShift(goals, m+n-2) * sd
 		}
 		return
 	}
 	opts := t.options(test.metric)
 	r.judge(opts)
-	r.plan(test.in, opts, goal, plans)
+	r.plan(test.in, opts, goals, plans)
 	r.Warnings = warnings(r, test.in, opts)
 	if ratio := spreadRatio(test.in); ratio >= unequalSpread && (r.Verdict == Regressed || r.Verdict == Improved) {
 		r.Warnings = append(r.Warnings, warn(UnequalSpread,
@@ -397,7 +408,7 @@ const unequalSpread = 3
 
 // spreadRatio is the ratio of the larger standard deviation of logs to the
 // smaller.
-func spreadRatio(in Input) float64 {
+func spreadRatio(in input) float64 {
 	b, errB := logs("", in.Baseline)
 	c, errC := logs("", in.Candidate)
 	if errB != nil || errC != nil || min(len(b), len(c)) < 2 {
@@ -409,13 +420,24 @@ func spreadRatio(in Input) float64 {
 	return math.Max(ratio, 1/ratio)
 }
 
+// goals are the tests that a change must pass: that of the gate at the level that
+// it leaves a single test, and, where the gate is not of ranks, its own ranks at
+// alpha.
+func (t *trial) goals(m, n int, weak bool) []goal {
+	g := goal{m: m, n: n, alpha: t.singleAlpha(m + n - 2), ranks: !weak && t.Gate.Method == RankMaxT, welch: weak}
+	if weak || g.ranks {
+		return []goal{g}
+	}
+	return []goal{g, {m: m, n: n, alpha: t.opts.Alpha, ranks: true}}
+}
+
 // singleAlpha is the level that a single test must reach to pass the gate.
 func (t *trial) singleAlpha(df int) float64 {
 	switch t.Gate.Method {
 	case StudentisedMaxT:
-		return 2 * studentTail(t.Gate.Critical, float64(df))
+		return math.Min(t.opts.Alpha, 2*studentTail(t.Gate.Critical, float64(df)))
 	case RankMaxT:
-		return 2 * normalTail(t.Gate.Critical)
+		return math.Min(t.opts.Alpha, 2*normalTail(t.Gate.Critical))
 	}
 	return t.opts.Alpha / float64(max(1, t.Gate.Tests))
 }

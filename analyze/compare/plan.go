@@ -47,8 +47,7 @@ func (p Plan) Detectable(opts Options) (float64, error) {
 	if err != nil {
 		return math.NaN(), err
 	}
-	g := p.goal(p.Runs, opts)
-	return math.Expm1(g.detectable(g.shift(p.DF), p.SD, opts.DeltaMin)), nil
+	return math.Expm1(p.detectable(p.Runs, newPlanner(), opts)), nil
 }
 
 // RunsFor returns the least number of runs of each version with which a
@@ -62,10 +61,8 @@ func (p Plan) RunsFor(target float64, opts Options) (int, error) {
 	if !(target > 0) {
 		return 0, fmt.Errorf("compare: target effect %g is not > 0: 2 %% is 0.02", target)
 	}
-	n, ok := runsFor(rankRuns, func(n int) bool {
-		g := p.goal(n, opts)
-		return g.attainable() && g.detectable(g.shift(p.DF), p.SD, opts.DeltaMin) <= math.Log1p(target)
-	})
+	plans := newPlanner()
+	n, ok := runsFor(rankRuns, func(n int) bool { return p.detectable(n, plans, opts) <= math.Log1p(target) })
 	if !ok {
 		n = 0
 	}
@@ -95,11 +92,24 @@ func (p Plan) complete(opts Options) (Options, error) {
 	return opts.complete()
 }
 
-func (p Plan) goal(runs int, opts Options) goal {
-	return goal{
-		m: runs, n: runs, alpha: opts.Alpha / float64(max(1, p.Tests)),
-		ranks: runs >= rankRuns && p.Tests <= 1, welch: runs == verdictRuns,
+// detectable is the log ratio that a number of runs detects.
+func (p Plan) detectable(runs int, plans planner, opts Options) float64 {
+	goals := p.goals(runs, opts)
+	return goals[0].detectable(plans.largestShift(goals, p.DF), p.SD, opts.DeltaMin)
+}
+
+// goals are the tests that a change must pass: its own ranks, and, as one of
+// several, the gate.
+func (p Plan) goals(runs int, opts Options) []goal {
+	family := opts.Alpha / float64(max(1, p.Tests))
+	if runs < rankRuns {
+		return []goal{{m: runs, n: runs, alpha: family, welch: runs == verdictRuns}}
 	}
+	own := goal{m: runs, n: runs, alpha: opts.Alpha, ranks: true}
+	if p.Tests <= 1 {
+		return []goal{own}
+	}
+	return []goal{own, {m: runs, n: runs, alpha: family}}
 }
 
 // A goal is a two-sided test at a level, of which the power is asked for.
@@ -108,14 +118,6 @@ type goal struct {
 	alpha float64
 	ranks bool // exact ranks; else Student's t
 	welch bool // Welch's t on three runs
-}
-
-// goal is that of a family adjusted by Holm, whose first step is alpha/tests.
-func (r *Result) goal(tests int, opts Options) goal {
-	return goal{
-		m: r.Ratio.NBaseline, n: r.Ratio.NCandidate, alpha: opts.Alpha / float64(max(1, tests)),
-		ranks: !r.Weak, welch: r.Weak,
-	}
 }
 
 // The effect that a test needs beyond what Student's t does at the level that it
@@ -257,6 +259,15 @@ func newPlanner() planner {
 
 func (p planner) shift(g goal, df int) float64 {
 	return remember(p.shifts, plannerKey{goal: g, df: df}, func() float64 { return g.shift(df) })
+}
+
+// largestShift is the effect that meets all goals: that of the most demanding.
+func (p planner) largestShift(goals []goal, df int) float64 {
+	most := 0.0
+	for _, g := range goals {
+		most = math.Max(most, p.shift(g, df))
+	}
+	return most
 }
 
 // need is the effect, in known standard deviations, that Student's t finds with

@@ -57,9 +57,15 @@ func TestPlansThatCannotBe(t *testing.T) {
 	if d, err := (Plan{SD: 0.01, Runs: 2}).Detectable(Options{}); err != nil || !math.IsInf(d, 1) {
 		t.Errorf("two runs see %g, %v", d, err)
 	}
-	// Seven metrics by Holm need p <= 0.0071, and five runs give 0.0079.
-	if d, _ := (Plan{SD: 0.01, Runs: 5, Tests: 7}).Detectable(Options{}); !math.IsInf(d, 1) {
-		t.Errorf("five runs see %g in seven metrics", d)
+	// Three runs against three give no p by ranks that could pass, four do.
+	if d, _ := (Plan{SD: 0.01, Runs: 4}).Detectable(Options{}); math.IsInf(d, 1) {
+		t.Error("four runs see nothing")
+	}
+	// More tests ask more of each.
+	one, _ := Plan{SD: 0.01, Runs: 5}.Detectable(Options{})
+	many, _ := Plan{SD: 0.01, Runs: 5, Tests: 48}.Detectable(Options{})
+	if !(many > 1.5*one) || math.IsInf(many, 1) {
+		t.Errorf("five runs see %g alone and %g among 48", one, many)
 	}
 	// Below DeltaMin nothing is called a regression, with any number of runs.
 	if n, err := (Plan{SD: 0.01}).RunsFor(0.005, Options{}); n != 0 || err != nil {

@@ -10,7 +10,7 @@ import (
 // measureShare sets the effect on a share, and the p-value if there are runs
 // enough. The test is Mann-Whitney's, exact with all the ties that shares of
 // zero are.
-func (r *Result) measureShare(in Input, opts Options) error {
+func (r *Result) measureShare(in input, opts Options) error {
 	if in.Better != Lower && in.Better != Higher {
 		return fmt.Errorf("%s: direction %q: say whether lower or higher is better", in.Metric, in.Better)
 	}

@@ -70,21 +70,21 @@ func draw(rng *rand.Rand, n int, truth float64, factor noise) []float64 {
 	return xs
 }
 
-// judged makes the verdict on a family of one, as [Family] does, and leaves out
-// what Family adds afterwards and is slow: effects and runs needed.
+// judgedOne judges one metric at one load point, as [Judge] does, and leaves out
+// what Judge adds afterwards and is slow: effects and runs needed.
+func judgedOne(b, c []float64, opts Options) Result {
+	t := newTrial(Sweep{
+		Levels: []float64{1}, Metrics: []Metric{{Name: "itl", Better: Lower}}, Baseline: startsOf(b), Candidate: startsOf(c),
+	}, opts, nil)
+	adjustAll([]*trial{t}, opts)
+	r := t.tests[0].result
+	r.judge(opts)
+	return *r
+}
+
 func judged(verdict Verdict) func(b, c []float64) bool {
 	opts, _ := Options{}.complete()
-	return func(b, c []float64) bool {
-		in := Input{Metric: "itl", Better: Lower, Baseline: b, Candidate: c}
-		r := newResult(in, opts)
-		if err := r.measure(in, opts); err != nil {
-			return false
-		}
-		r.AdjustedP = r.P
-		r.secondOpinion(in, opts)
-		r.judge(opts)
-		return r.Verdict == verdict
-	}
+	return func(b, c []float64) bool { return judgedOne(b, c, opts).Verdict == verdict }
 }
 
 // The guard: what this package is against. The same t test on all tokens of five

@@ -99,15 +99,12 @@ func TestNoPathFromWithinARunToAVerdict(t *testing.T) {
 	files := source(t)
 	verdicts := map[string]bool{"Result": true, "Judgement": true, "MetricJudgement": true, "LevelResult": true, "Outlook": true, "Stalls": true, "Verdict": true}
 	allowed := map[string]string{
-		"Family":     "[]Input, Options",
 		"Judge":      "Sweep, Options",
 		"JudgeAll":   "[]Sweep, Options",
 		"Single":     "[]float64, float64, Better, Options",
 		"SinglePair": "[]float64, float64, float64, Better, Options",
 	}
 	fields := map[string]string{
-		"Input":   "Metric Better Baseline Candidate Margin Cells",
-		"Cell":    "Name Baseline Candidate",
 		"Sweep":   "Name Levels Metrics Baseline Candidate",
 		"Start":   "Values",
 		"Metric":  "Name Better Kind Margin DeltaMin",

@@ -80,28 +80,18 @@ const (
 // practicable number of runs could exclude 3 %.
 const TailMargin = 0.10
 
-// Input is one metric, on two versions.
-type Input struct {
+// An input is one metric, on two versions.
+type input struct {
 	Metric string
 	Better Better
 
 	// Baseline and Candidate hold one value per replicate (server start), on the
-	// metric's natural scale, positive. For a metric measured at several
-	// concurrency levels that is the geometric mean over the levels.
+	// metric's natural scale, positive.
 	Baseline, Candidate []float64
 
 	// Margin replaces Options.Margin for this metric, if it is not zero. Tail
 	// latencies vary too much for 3 %: see [TailMargin].
 	Margin float64
-
-	// Cells are the same metric at single load points, to say where an effect is.
-	Cells []Cell
-}
-
-// Cell is one metric at one load point.
-type Cell struct {
-	Name                string
-	Baseline, Candidate []float64
 }
 
 // Result is the verdict on one metric and everything it rests on.
@@ -116,13 +106,9 @@ type Result struct {
 	Margin float64 // the relative worsening that "not regressed" rules out
 
 	// P is the two-sided p-value, AdjustedP the same after adjustment for the
-	// family (by Holm in [Family], by max-T in [Judge]), and FDR after
+	// family (by max-T, or Holm with three runs), and FDR after
 	// Benjamini-Hochberg, which is for information. NaN: not tested.
 	P, AdjustedP, FDR float64
-
-	// WelchP is the second opinion of Welch's test on logs that [Family] asks
-	// for. NaN: not asked.
-	WelchP float64
 
 	// Share is set for metrics that are shares, which have no Ratio.
 	Share *ShareEffect
@@ -134,7 +120,6 @@ type Result struct {
 	// runs vary as they did. 0: not inconclusive, or not within 100,000 runs.
 	RunsNeeded int
 
-	Cells    []CellResult
 	Warnings []sample.Warning
 }
 
@@ -172,24 +157,14 @@ type Detectable struct {
 	DF    int     // the degrees of freedom that SD rests on
 }
 
-// CellResult locates an effect. It has no verdict, and its interval is not
-// adjusted for the number of cells.
-type CellResult struct {
-	Name  string
-	Ratio Ratio
-	Err   error // why there is no estimate; else nil
-}
-
 // The warnings that this package attaches to results.
 const (
-	TooFewRuns      sample.Code = "too-few-runs"     // no verdict at this size
-	WeakTest        sample.Code = "weak-test"        // a verdict, from three runs an arm
-	Unattainable    sample.Code = "unattainable"     // no p-value can pass Holm's first step
-	LevelShort      sample.Code = "level-short"      // the interval has less confidence than asked for
-	Approximate     sample.Code = "approximate"      // p-value and interval are approximations
-	Unbalanced      sample.Code = "unbalanced"       // one version has many more runs
-	NoVariation     sample.Code = "no-variation"     // runs of one version do not vary
-	CellsUnadjusted sample.Code = "cells-unadjusted" // cells are for where, not for whether
+	TooFewRuns  sample.Code = "too-few-runs" // no verdict at this size
+	WeakTest    sample.Code = "weak-test"    // a verdict, from three runs an arm
+	LevelShort  sample.Code = "level-short"  // the interval has less confidence than asked for
+	Approximate sample.Code = "approximate"  // p-value and interval are approximations
+	Unbalanced  sample.Code = "unbalanced"   // one version has many more runs
+	NoVariation sample.Code = "no-variation" // runs of one version do not vary
 )
 
 func warn(code sample.Code, format string, args ...any) sample.Warning {

@@ -40,8 +40,7 @@ func past(w io.Writer, h *analyze.History) error {
 	var notes footnotes
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range h.ChangePoints {
-		fmt.Fprintf(t, "  %s\tat %s\tone of %s … %s\t%s\tp = %s%s\n", pastVerdict(c.Verdict), escape.Line(c.At.String()),
-			escape.Line(c.Earliest.String()), escape.Line(c.Latest.String()), scale.ChangeWithInterval(number(c.Ratio)), scale.P(c.Adjusted), notes.mark(c.Notes...))
+		fmt.Fprintf(t, "  %s\tat %s\t%s\t%s\tp = %s%s\n", pastVerdict(c.Verdict), escape.Line(c.At.String()), between(c), scale.ChangeWithInterval(number(c.Ratio)), scale.P(c.Adjusted), notes.mark(c.Notes...))
 	}
 	for _, d := range h.Drifts {
 		fmt.Fprintf(t, "  %s little by little\tfrom %s\tto %s\t%s, %s per %s\tp = %s%s\n", pastVerdict(d.Verdict), escape.Line(d.From.String()), escape.Line(d.To.String()),
@@ -107,6 +106,15 @@ func quiet(w io.Writer, hs []analyze.History) {
 	for _, id := range order {
 		fmt.Fprintf(w, "left out: run %s: %s\n", escape.Line(id), escape.Line(excluded[id]))
 	}
+}
+
+// between says where else the change may lie.
+func between(c analyze.ChangePoint) string {
+	first, last := c.Earliest.String(), c.Latest.String()
+	if first == last && first == c.At.String() {
+		return "surely there"
+	}
+	return fmt.Sprintf("between %s and %s", escape.Line(first), escape.Line(last))
 }
 
 func pastName(h *analyze.History) string {

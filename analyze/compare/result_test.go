@@ -21,13 +21,26 @@ func times(xs []float64, factor float64) []float64 {
 	return ys
 }
 
-func judgeOne(t *testing.T, in Input) Result {
+// judgeOne judges one metric at one load point.
+func judgeOne(t *testing.T, in input) Result {
 	t.Helper()
-	results := Family([]Input{in}, Options{})
-	if len(results) != 1 {
-		t.Fatalf("%d results for one input", len(results))
+	return judgeWith(in, Options{}).Metrics[0].Curve
+}
+
+func judgeWith(in input, opts Options) Judgement {
+	return Judge(Sweep{
+		Levels:   []float64{1},
+		Metrics:  []Metric{{Name: in.Metric, Better: in.Better, Margin: in.Margin}},
+		Baseline: startsOf(in.Baseline), Candidate: startsOf(in.Candidate),
+	}, opts)
+}
+
+func startsOf(values []float64) []Start {
+	var out []Start
+	for _, v := range values {
+		out = append(out, Start{Values: [][]float64{{v}}})
 	}
-	return results[0]
+	return out
 }
 
 // The ladder: the same eight runs against themselves, shifted further and
@@ -44,7 +57,7 @@ func TestVerdictsAlongALadderOfShifts(t *testing.T) {
 		{1.02, Regressed, Improved},
 		{1.10, Regressed, Improved},
 	} {
-		in := Input{Metric: "itl", Better: Lower, Baseline: quiet, Candidate: times(quiet, c.factor)}
+		in := input{Metric: "itl", Better: Lower, Baseline: quiet, Candidate: times(quiet, c.factor)}
 		latency := judgeOne(t, in)
 		in.Better = Higher
 		output := judgeOne(t, in)
@@ -61,7 +74,7 @@ func TestVerdictsAlongALadderOfShifts(t *testing.T) {
 
 // A sure change of half a percent is a change, and no regression.
 func TestATinySureChangeIsNoRegression(t *testing.T) {
-	r := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: ramp(8, 1000), Candidate: times(ramp(8, 1000), 1.009)})
+	r := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: ramp(8, 1000), Candidate: times(ramp(8, 1000), 1.009)})
 	if r.AdjustedP > 0.05 || r.Verdict != NotRegressed {
 		t.Errorf("p = %g, %v", r.AdjustedP, r.Verdict)
 	}
@@ -71,7 +84,7 @@ func TestATinySureChangeIsNoRegression(t *testing.T) {
 // of runs that would.
 func TestNoiseIsInconclusiveAndSaysHowManyRuns(t *testing.T) {
 	noisy := []float64{92, 96, 100, 104, 108}
-	r := judgeOne(t, Input{Metric: "ttft", Better: Lower, Baseline: noisy, Candidate: times(noisy, 1.005)})
+	r := judgeOne(t, input{Metric: "ttft", Better: Lower, Baseline: noisy, Candidate: times(noisy, 1.005)})
 	if r.Verdict != Inconclusive {
 		t.Fatalf("verdict %v", r.Verdict)
 	}
@@ -89,7 +102,7 @@ func TestNoiseIsInconclusiveAndSaysHowManyRuns(t *testing.T) {
 }
 
 func TestThreeRunsAreWeak(t *testing.T) {
-	r := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: []float64{10, 10.1, 9.9}, Candidate: []float64{11, 11.1, 10.9}})
+	r := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: []float64{10, 10.1, 9.9}, Candidate: []float64{11, 11.1, 10.9}})
 	if !r.Weak || r.Verdict != Regressed || r.Ratio.Method != WelchOnLogs || r.Ratio.CI.Level != 0.95 {
 		t.Errorf("%+v", r)
 	}
@@ -104,7 +117,7 @@ func TestFewerThanThreeRunsAreNeverAVerdict(t *testing.T) {
 			if swap {
 				b, c = c, b
 			}
-			r := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: b, Candidate: c})
+			r := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: b, Candidate: c})
 			if r.Verdict != Inconclusive || !math.IsNaN(r.P) || !math.IsNaN(r.AdjustedP) || r.RunsNeeded != 5 {
 				t.Errorf("%d and %d runs: %v, p = %g, %d runs needed", len(b), len(c), r.Verdict, r.P, r.RunsNeeded)
 			}
@@ -119,7 +132,7 @@ func TestFewerThanThreeRunsAreNeverAVerdict(t *testing.T) {
 // One run against one run, as most comparisons are made: an estimate with an
 // interval of no confidence at all.
 func TestOneRunAgainstOneRun(t *testing.T) {
-	r := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: []float64{20}, Candidate: []float64{22}})
+	r := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: []float64{20}, Candidate: []float64{22}})
 	wantNear(t, "ratio", r.Ratio.Value, 1.1, 1e-12)
 	if r.Verdict != Inconclusive || r.Ratio.CI.Level != 0 || !math.IsNaN(r.Detectable.Ratio) {
 		t.Errorf("%+v", r)
@@ -129,51 +142,20 @@ func TestOneRunAgainstOneRun(t *testing.T) {
 	wantWarning(t, r, LevelShort, "the interval has 0 % confidence, not 95 %: make >= 4 runs of each version")
 }
 
-// Holm over seven metrics needs p <= 0.05/7 = 0.0071, and five runs against five
-// give no p below 0.0079.
-func TestAFamilyTooLargeForItsRunsIsToldSo(t *testing.T) {
-	in := Input{Metric: "m", Better: Lower, Baseline: ramp(5, 100), Candidate: ramp(5, 200)}
-	six := Family(slices.Repeat([]Input{in}, 6), Options{})
-	if six[0].Verdict != Regressed || len(six[0].Warnings) != 0 {
-		t.Errorf("six metrics: %v, %v", six[0].Verdict, six[0].Warnings)
-	}
-	seven := Family(slices.Repeat([]Input{in}, 7), Options{})
-	r := seven[6]
-	if r.Verdict != Inconclusive || !math.IsInf(r.Detectable.Ratio, 1) || r.RunsNeeded != 6 {
-		t.Errorf("seven metrics: %+v", r)
-	}
-	wantWarning(t, r, Unattainable,
-		"with 5 and 5 runs p is at least 0.0079, which over 7 metrics cannot show a change: make >= 6 runs of each version")
-}
-
-// A metric that was not tested costs the others nothing.
-func TestUntestedMetricsAreNotInTheFamily(t *testing.T) {
-	good := Input{Metric: "itl", Better: Lower, Baseline: ramp(5, 100), Candidate: ramp(5, 200)}
-	short := Input{Metric: "ttft", Better: Lower, Baseline: ramp(2, 100), Candidate: ramp(2, 200)}
-	bad := Input{Metric: "e2el", Better: Lower, Baseline: ramp(5, -2), Candidate: ramp(5, 200)}
-	results := Family(append(slices.Repeat([]Input{short, bad}, 10), good), Options{})
-	r := results[20]
-	if r.Verdict != Regressed || r.AdjustedP != r.P || r.Detectable.Alpha != 0.05 {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestWhatCannotBeComparedIsInvalid(t *testing.T) {
 	ok := ramp(5, 100)
-	nan, inf := math.NaN(), math.Inf(1)
+	inf := math.Inf(1)
 	for _, c := range []struct {
-		in   Input
+		in   input
 		want string
 	}{
-		{Input{Metric: "itl", Better: Lower, Baseline: []float64{1, 0, 2}, Candidate: ok}, "baseline value 1 is 0: ratios need values > 0"},
-		{Input{Metric: "itl", Better: Lower, Baseline: ok, Candidate: []float64{-1}}, "candidate value 0 is -1"},
-		{Input{Metric: "itl", Better: Lower, Baseline: ok, Candidate: []float64{nan}}, "candidate value 0 is NaN"},
-		{Input{Metric: "itl", Better: Lower, Baseline: []float64{inf}, Candidate: ok}, "baseline value 0 is +Inf"},
-		{Input{Metric: "itl", Better: Lower, Candidate: ok}, "need >= 1 run"},
-		{Input{Metric: "itl", Baseline: ok, Candidate: ok}, "say whether lower or higher is better"},
-		{Input{Metric: "itl", Better: "neither", Baseline: ok, Candidate: ok}, "say whether lower or higher is better"},
-		{Input{Metric: "itl", Better: Lower, Baseline: ok, Candidate: ok, Margin: 0.005}, "margin 0.005"},
-		{Input{Metric: "itl", Better: Lower, Baseline: ramp(3000, 1), Candidate: ramp(3000, 1)}, "one value per server start"},
+		{input{Metric: "itl", Better: Lower, Baseline: []float64{1, 0, 2}, Candidate: ok}, "baseline value 1 is 0: ratios need values > 0"},
+		{input{Metric: "itl", Better: Lower, Baseline: ok, Candidate: []float64{-1}}, "candidate value 0 is -1"},
+		{input{Metric: "itl", Better: Lower, Baseline: []float64{inf}, Candidate: ok}, "baseline value 0 is +Inf"},
+		{input{Metric: "itl", Baseline: ok, Candidate: ok}, "say whether lower or higher is better"},
+		{input{Metric: "itl", Better: "neither", Baseline: ok, Candidate: ok}, "say whether lower or higher is better"},
+		{input{Metric: "itl", Better: Lower, Baseline: ok, Candidate: ok, Margin: 0.005}, "margin 0.005"},
+		{input{Metric: "itl", Better: Lower, Baseline: ramp(3000, 1), Candidate: ramp(3000, 1)}, "one value per server start"},
 	} {
 		r := judgeOne(t, c.in)
 		if r.Verdict != Invalid || r.Err == nil || !strings.Contains(r.Err.Error(), c.want) || !strings.Contains(r.Err.Error(), "itl") {
@@ -186,11 +168,10 @@ func TestWhatCannotBeComparedIsInvalid(t *testing.T) {
 }
 
 func TestNonsenseOptionsInvalidateTheFamily(t *testing.T) {
-	in := Input{Metric: "itl", Better: Lower, Baseline: quiet, Candidate: quiet}
+	in := input{Metric: "itl", Better: Lower, Baseline: quiet, Candidate: quiet}
 	for _, opts := range []Options{{Alpha: 5}, {Alpha: -1}, {DeltaMin: 3}, {Margin: 0.001}, {Margin: math.NaN()}, {DeltaMin: 0.05}} {
-		r := Family([]Input{in}, opts)[0]
-		if r.Verdict != Invalid || r.Err == nil {
-			t.Errorf("%+v: %v, %v", opts, r.Verdict, r.Err)
+		if j := judgeWith(in, opts); j.Verdict != Invalid || j.Err == nil {
+			t.Errorf("%+v: %v, %v", opts, j.Verdict, j.Err)
 		}
 	}
 }
@@ -199,19 +180,19 @@ func TestNonsenseOptionsInvalidateTheFamily(t *testing.T) {
 // simulator does it too, but it is said.
 func TestRunsThatDoNotVary(t *testing.T) {
 	same := slices.Repeat([]float64{20}, 5)
-	equal := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: same, Candidate: same})
+	equal := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: same, Candidate: same})
 	if equal.Verdict != NotRegressed || equal.P != 1 || equal.Ratio.Value != 1 || equal.Detectable.SD != 0 {
 		t.Errorf("equal: %+v", equal)
 	}
 	wantCode(t, equal, NoVariation)
 
-	apart := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: same, Candidate: times(same, 1.05)})
+	apart := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: same, Candidate: times(same, 1.05)})
 	if apart.Verdict != Regressed {
 		t.Errorf("apart: %+v", apart)
 	}
 
 	// Welch's t has no denominator, so three such runs say nothing.
-	three := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: same[:3], Candidate: times(same[:3], 1.05)})
+	three := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: same[:3], Candidate: times(same[:3], 1.05)})
 	if three.Verdict != Inconclusive || !math.IsNaN(three.P) || three.RunsNeeded != 5 {
 		t.Errorf("three: %+v", three)
 	}
@@ -219,47 +200,25 @@ func TestRunsThatDoNotVary(t *testing.T) {
 }
 
 func TestWildlyUnequalArms(t *testing.T) {
-	r := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: ramp(200, 1000), Candidate: ramp(4, 1500)})
+	r := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: ramp(200, 1000), Candidate: ramp(4, 1500)})
 	if r.Verdict != Regressed || r.Ratio.Method != ExactRanks {
 		t.Errorf("%+v", r)
 	}
 	wantWarning(t, r, Unbalanced,
 		"200 runs against 4: make the numbers similar, or a difference in spread may pass for one in speed")
 
-	large := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: ramp(200, 1000), Candidate: ramp(200, 1000)})
+	large := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: ramp(200, 1000), Candidate: ramp(200, 1000)})
 	if large.Verdict != NotRegressed || large.Ratio.Method != NormalRanks {
 		t.Errorf("%+v", large)
 	}
 	wantCode(t, large, Approximate)
 }
 
-func TestCellsLocateAndDoNotJudge(t *testing.T) {
-	r := judgeOne(t, Input{
-		Metric: "itl", Better: Lower, Baseline: quiet, Candidate: quiet,
-		Cells: []Cell{
-			{Name: "c=1", Baseline: quiet, Candidate: quiet},
-			{Name: "c=64", Baseline: quiet, Candidate: times(quiet, 1.2)},
-			{Name: "c=128", Baseline: quiet, Candidate: []float64{math.NaN()}},
-		},
-	})
-	if len(r.Cells) != 3 || r.Cells[2].Err == nil {
-		t.Fatalf("cells %+v", r.Cells)
-	}
-	wantNear(t, "cell", r.Cells[1].Ratio.Value, 1.2, 1e-12)
-	if !r.Cells[1].Ratio.CI.Contains(1.2) || r.Cells[1].Ratio.CI.Level < 0.95 {
-		t.Errorf("cell %+v", r.Cells[1])
-	}
-	if r.Verdict != NotRegressed {
-		t.Errorf("a cell changed the verdict to %v", r.Verdict)
-	}
-	wantCode(t, r, CellsUnadjusted)
-}
-
 // The margin of one metric is wider, so the same data are shown not to be worse
 // by it.
 func TestMarginOfOneMetric(t *testing.T) {
 	tail := []float64{90, 95, 100, 105, 110, 97, 103, 100}
-	in := Input{Metric: "p99_ttft", Better: Lower, Baseline: tail, Candidate: tail}
+	in := input{Metric: "p99_ttft", Better: Lower, Baseline: tail, Candidate: tail}
 	if r := judgeOne(t, in); r.Verdict != Inconclusive || r.Margin != 0.03 {
 		t.Errorf("at 3 %%: %v", r.Verdict)
 	}
@@ -281,25 +240,13 @@ func TestALatencyAndItsThroughputAgree(t *testing.T) {
 			}
 			return ys
 		}
-		a := judgeOne(t, Input{Metric: "itl", Better: Lower, Baseline: base, Candidate: cand})
-		b := judgeOne(t, Input{Metric: "output", Better: Higher, Baseline: inverse(base), Candidate: inverse(cand)})
+		a := judgeOne(t, input{Metric: "itl", Better: Lower, Baseline: base, Candidate: cand})
+		b := judgeOne(t, input{Metric: "output", Better: Higher, Baseline: inverse(base), Candidate: inverse(cand)})
 		if a.Verdict != b.Verdict {
 			t.Errorf("x%g: %v and %v", factor, a.Verdict, b.Verdict)
 		}
 		wantNear(t, "bound", a.WorseBound().Value, 1/b.WorseBound().Value, 1e-12)
 		wantNear(t, "detectable", a.Detectable.Ratio, 1/b.Detectable.Ratio, 1e-9)
-	}
-}
-
-// Nothing that is printed may depend on anything but the input.
-func TestFamilyIsDeterministic(t *testing.T) {
-	in := []Input{{Metric: "itl", Better: Lower, Baseline: quiet, Candidate: times(quiet, 1.02)}}
-	first := Family(in, Options{})[0]
-	for range 3 {
-		again := Family(in, Options{})[0]
-		if again.P != first.P || again.Ratio != first.Ratio || again.Detectable != first.Detectable {
-			t.Fatalf("%+v, then %+v", first, again)
-		}
 	}
 }
 
