@@ -270,9 +270,9 @@ type Comparison struct {
 	Candidate Arm          `json:"candidate"`
 	Verdict   Verdict      `json:"verdict"` // over the family of metrics
 	Sentence  string       `json:"sentence"`
-	Weak      bool         `json:"weak,omitempty"`    // rests on Welch's test with three starts of a side
-	Levels    []int64      `json:"max_concurrencies"` // levels both arms ran
-	Window    Window       `json:"window,omitempty"`  // that the numbers are of
+	Weak      bool         `json:"weak,omitempty"`              // rests on Welch's test with three starts of a side
+	Levels    []int64      `json:"max_concurrencies,omitempty"` // levels both arms ran
+	Window    Window       `json:"window,omitempty"`            // that the numbers are of
 	Metrics   []MetricDiff `json:"metrics,omitempty"`
 	Rates     []RateDiff   `json:"rates,omitempty"`  // shares, such as that of failed requests
 	Stalls    *StallDiff   `json:"stalls,omitempty"` // starts that stand apart from their side's others
