@@ -24,8 +24,32 @@ steady window of each run: ramp, drain and a cold start are outside.
 
 What must not differ (the workload, the client) and a second factor besides the
 one under test (an engine argument besides the version) are refused, with exit
-code 3 and the reason; so is a level at which a truth check fails. What you accept
-all the same, you say with --allow, and the report says it too.
+code 3 and the reason; so is a level at which a truth check fails, the same runs
+on both sides, and a candidate older than its baseline. What you accept all the
+same, you say with --allow, and the report says it too.
+
+Every metric is judged over its curve and at every max concurrency, the 99th
+percentiles where runs are long enough, the share of failed requests and the starts
+that stall; all of them are one family, in which the chance of any false
+"regressed" is 5 %. "Not regressed" excludes a worsening by --margin (--margin-p99
+for 99th percentiles); what could not be settled says how many starts would. What
+is missing (a file that could not be read, a level that the candidate lacks) leaves
+a comparison inconclusive at best.
+
+--format markdown is a comment on a change, junit a test report, json everything,
+as schemas/compare.schema.json describes it.
+
+A single start of the candidate is held against ten or more of its baseline, those
+in the lake included, and is at worst suspect, which is exit code 2.
+
+# When did it change, and what could have been seen?
+
+	$ servestat plan --cv 0.0113 --runs 5 --effect 0.02
+	At a run-to-run CV of 1.1 %, 5 starts a side and a single test: you can see 2.6 %; 3 more starts a side reach 2 %.
+
+Without --cv, servestat plan takes the variation between starts from the lake;
+servestat history looks for steps and drifts of every metric over dates or versions,
+and says what else was recorded to change there.
 
 # May the numbers be trusted?
 
