@@ -23,6 +23,7 @@ require (
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
 )
 
+require github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
@@ -60,7 +61,6 @@ require (
 	github.com/pierrec/lz4/v4 v4.1.22 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/sagikazarmark/locafero v0.11.0 // indirect
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2 // indirect
 	github.com/sourcegraph/conc v0.3.1-0.20240121214520-5f936abd7ae8 // indirect
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
