@@ -54,7 +54,7 @@ func TestCalibrateRealStartsOfOneVersionAreNotARegression(t *testing.T) {
 		t.Fatalf("%d starts, want 20", len(starts))
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
-	const splits = 200
+	splits := calibrate.Replicates(20, 200)
 	verdicts := map[analyze.Verdict]int{}
 	for range splits {
 		rng.Shuffle(len(starts), func(i, j int) { starts[i], starts[j] = starts[j], starts[i] })
@@ -66,9 +66,9 @@ func TestCalibrateRealStartsOfOneVersionAreNotARegression(t *testing.T) {
 		}
 	}
 	for _, v := range []analyze.Verdict{analyze.NotRegressed, analyze.Inconclusive, analyze.Improved} {
-		calibrate.Figure(fmt.Sprintf("real A/A starts of vLLM, %d splits of 10 and 10: %s", splits, v), float64(verdicts[v])/splits)
+		calibrate.Figure(fmt.Sprintf("real A/A starts of vLLM, %d splits of 10 and 10: %s", splits, v), float64(verdicts[v])/float64(splits))
 	}
-	calibrate.Bar(t, fmt.Sprintf("real A/A starts of vLLM, %d splits of 10 and 10: regressed", splits), float64(verdicts[analyze.Regressed])/splits, calibrate.AtMost(0.05))
+	calibrate.Bar(t, fmt.Sprintf("real A/A starts of vLLM, %d splits of 10 and 10: regressed", splits), float64(verdicts[analyze.Regressed])/float64(splits), calibrate.AtMost(0.05).Share(splits))
 	if n := verdicts[analyze.NotComparable]; n > 0 {
 		t.Errorf("%d splits were refused", n)
 	}
