@@ -243,7 +243,7 @@ func degradation(a *arm) *Ratio {
 		return nil
 	}
 	low, high := levels[0], levels[len(levels)-1]
-	itl := measures[1]
+	itl := measureOf("itl", "mean")
 	lows, lowStarts := a.at(low, itl.of)
 	highs, highStarts := a.at(high, itl.of)
 	r := &Ratio{Metric: itl.metric, FromLevel: low, ToLevel: high}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/servestat/servestat/analyze/audit"
@@ -151,6 +152,12 @@ var measures = []measure{
 }
 
 const p99 = "p99"
+
+// measureOf is a measure by its names.
+func measureOf(metric, statistic string) measure {
+	i := slices.IndexFunc(measures, func(m measure) bool { return m.metric == metric && m.statistic == statistic })
+	return measures[i]
+}
 
 // enough is a 99th percentile, where it is of values enough to be one.
 func enough(v query.Number, n int64) query.Number {
