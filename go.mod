@@ -23,8 +23,6 @@ require (
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
 )
 
-require github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
-
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
 	codeberg.org/go-latex/latex v0.2.0 // indirect
