@@ -12,13 +12,13 @@ func WriteFormat(w io.Writer) error {
 	b.WriteString(formatIntro)
 	for _, t := range Tables() {
 		fmt.Fprintf(&b, "\n## %s\n\nOne row per %s. %s\n\n", t.Name, t.RowPer, t.Doc)
-		b.WriteString("| id | column | type | unit | NULL | meaning |\n|---:|---|---|---|---|---|\n")
+		b.WriteString("| id | column | type | unit | NULL | meaning | source |\n|---:|---|---|---|---|---|---|\n")
 		for _, c := range t.Columns {
 			null := "may be"
 			if c.Required {
 				null = "never"
 			}
-			fmt.Fprintf(&b, "| %d | `%s` | %s | %s | %s | %s |\n", c.ID, c.Name, c.Type, c.Unit, null, c.Doc)
+			fmt.Fprintf(&b, "| %d | `%s` | %s | %s | %s | %s | %s |\n", c.ID, c.Name, c.Type, c.Unit, null, c.Doc, t.Source(c.Name))
 		}
 	}
 	b.WriteString("\n## Metrics\n\n| id | version | name | unit | better | one value per | formula | needs |\n|---|---:|---|---|---|---|---|---|\n")

@@ -3,12 +3,12 @@ package query
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	duckdb "github.com/marcboeker/go-duckdb/v2"
@@ -25,55 +25,86 @@ var views = []string{"token_times", "in_flight", "steady_windows", "run_steady",
 
 // A DB answers questions about one state of a lake.
 type DB struct {
-	db  *sql.DB
-	tmp string // where DuckDB may spill
+	db     *sql.DB
+	tmp    string // where DuckDB may spill
+	limits Limits
+	made   made
 
 	effective []*lake.Manifest
+	analyses  []*lake.Analysis // that may be current
 }
+
+// Limits bound what a statement may use.
+type Limits struct {
+	Memory  int64 // bytes, as DuckDB counts them: it does not count all of it
+	Temp    int64 // bytes spilled to disk
+	Threads int   // 0: one a core
+	Rows    int64 // of a result; 0: any number
+}
+
+// DefaultLimits are those of [Open].
+var DefaultLimits = Limits{Memory: 2e9, Temp: 20e9}
 
 // Open returns a database over what readers of l see now. What is published
 // later is not in it.
-func Open(ctx context.Context, l *lake.Lake) (*DB, error) {
+func Open(ctx context.Context, l *lake.Lake) (*DB, error) { return OpenLimited(ctx, l, DefaultLimits) }
+
+// OpenLimited is [Open] with other limits.
+func OpenLimited(ctx context.Context, l *lake.Lake, limits Limits) (*DB, error) {
+	return openLogged(ctx, l, limits, nil)
+}
+
+// openLogged is OpenLimited with statements that run ahead of the lock.
+func openLogged(ctx context.Context, l *lake.Lake, limits Limits, before []string) (*DB, error) {
 	ms, err := l.Manifests()
 	if err != nil {
 		return nil, err
 	}
-	return OpenRuns(ctx, l, lake.Effective(ms))
+	return openDB(ctx, l, lake.Effective(ms), limits, before)
 }
 
 // OpenRuns is [Open] for some of the runs that readers see. A condition on the runs
 // of a whole lake does the same and reads all of it: views that count by run do not
 // hand conditions down.
 func OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manifest) (*DB, error) {
+	return openDB(ctx, l, effective, DefaultLimits, nil)
+}
+
+// openEmpty returns a database over no lake: every table is empty.
+func openEmpty(ctx context.Context) (*DB, error) {
+	return openDB(ctx, nil, nil, DefaultLimits, nil)
+}
+
+func openDB(ctx context.Context, l *lake.Lake, effective []*lake.Manifest, limits Limits, before []string) (*DB, error) {
+	var all []*lake.Analysis
+	if l != nil {
+		var err error
+		if all, err = l.Analyses(); err != nil {
+			return nil, err
+		}
+	}
 	tmp, err := os.MkdirTemp("", "servestat-sql-")
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{tmp: tmp, effective: effective}
-	if err := d.open(ctx, l, d.effective); err != nil {
+	d := &DB{tmp: tmp, limits: limits, effective: effective, analyses: candidates(all, effective)}
+	d.made = made{definitions: catalogue(l, effective, d.analyses), done: map[string]bool{}}
+	if err := d.start(ctx, l, before); err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *DB) open(ctx context.Context, l *lake.Lake, ms []*lake.Manifest) error {
+func (d *DB) start(ctx context.Context, l *lake.Lake, before []string) error {
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
 		return err
 	}
 	d.db = sql.OpenDB(connector)
-	for _, t := range schemas.MeasuredTables() {
-		if _, err := d.db.ExecContext(ctx, tableView(l, t, ms)); err != nil {
-			return fmt.Errorf("view %s: %w", t.Name, err)
-		}
-	}
-	if err := d.openResults(ctx, l, ms); err != nil {
-		return err
-	}
-	for _, v := range append(views, "macros") {
-		if _, err := d.db.ExecContext(ctx, text(v)); err != nil {
-			return fmt.Errorf("view %s: %w", v, err)
+	for _, statement := range before {
+		if _, err := d.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, clean(err))
 		}
 	}
 	return d.lockDown(ctx, l)
@@ -81,15 +112,23 @@ func (d *DB) open(ctx context.Context, l *lake.Lake, ms []*lake.Manifest) error 
 
 // lockDown leaves nothing to a statement but the lake's own blocks.
 func (d *DB) lockDown(ctx context.Context, l *lake.Lake) error {
-	root, err := filepath.Abs(l.Dir())
-	if err != nil {
-		return err
+	root := d.tmp // where no lake is, nothing is there to read
+	if l != nil {
+		var err error
+		if root, err = filepath.Abs(l.Dir()); err != nil {
+			return err
+		}
+	}
+	threads := d.limits.Threads
+	if threads <= 0 {
+		threads = runtime.NumCPU()
 	}
 	for _, set := range []string{
-		"SET memory_limit = '2GB'",
+		fmt.Sprintf("SET memory_limit = '%dB'", d.limits.Memory),
+		fmt.Sprintf("SET threads = %d", threads),
 		"SET parquet_metadata_cache = true", // views read the same blocks several times
 		"SET temp_directory = " + quote(d.tmp),
-		"SET max_temp_directory_size = '20GB'",
+		fmt.Sprintf("SET max_temp_directory_size = '%dB'", d.limits.Temp),
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
 		"SET allowed_directories = [" + quote(root+"/blocks/") + ", " + quote(root+"/results/") + "]",
@@ -166,49 +205,6 @@ func text(name string) string {
 	return string(b)
 }
 
-// ErrNotReadOnly is returned for a statement that is not one SELECT or EXPLAIN.
-var ErrNotReadOnly = errors.New("only one SELECT (or EXPLAIN, DESCRIBE, SUMMARIZE) statement is run here; write elsewhere with -o")
-
-// Query runs one read-only statement.
-func (d *DB) Query(ctx context.Context, statement string) (*Rows, error) {
-	conn, err := d.db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.Raw(func(c any) error { return readOnly(c, statement) }); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	rows, err := conn.QueryContext(ctx, statement)
-	if err != nil {
-		conn.Close()
-		return nil, clean(err)
-	}
-	return &Rows{Rows: rows, conn: conn}, nil
-}
-
-// readOnly prepares the statement, which runs nothing, to see what it is.
-func readOnly(c any, statement string) error {
-	// Prepare refuses more than one statement. Its variant with a context would
-	// run all but the last.
-	stmt, err := c.(driver.Conn).Prepare(strings.TrimRight(strings.TrimSpace(statement), "; \n\t"))
-	if err != nil {
-		if strings.Contains(err.Error(), "PrepareContext") {
-			return ErrNotReadOnly
-		}
-		return clean(err)
-	}
-	defer stmt.Close()
-	kind, err := stmt.(*duckdb.Stmt).StatementType()
-	if err != nil {
-		return err
-	}
-	if kind != duckdb.STATEMENT_TYPE_SELECT && kind != duckdb.STATEMENT_TYPE_EXPLAIN {
-		return ErrNotReadOnly
-	}
-	return nil
-}
-
 // clean drops the driver's wrapping around what DuckDB says.
 func clean(err error) error {
 	var de *duckdb.Error
@@ -222,6 +218,30 @@ func clean(err error) error {
 type Rows struct {
 	*sql.Rows
 	conn *sql.Conn
+	most int64 // rows; 0: any number
+	n    int64
+	err  error
+}
+
+// Next is that of [sql.Rows], and ends with [ErrTooManyRows] after the most rows
+// that are allowed.
+func (r *Rows) Next() bool {
+	if r.err != nil || !r.Rows.Next() {
+		return false
+	}
+	if r.n++; r.most > 0 && r.n > r.most {
+		r.err = ErrTooManyRows
+		return false
+	}
+	return true
+}
+
+// Err returns what ended the rows early.
+func (r *Rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return clean(r.Rows.Err())
 }
 
 // Close ends the query.

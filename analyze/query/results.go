@@ -12,21 +12,6 @@ import (
 	"github.com/servestat/servestat/schemas/lake"
 )
 
-// openResults makes the views over what analyses found in the effective runs.
-func (d *DB) openResults(ctx context.Context, l *lake.Lake, effective []*lake.Manifest) error {
-	all, err := l.Analyses()
-	if err != nil {
-		return err
-	}
-	as := candidates(all, effective)
-	for _, t := range schemas.ResultTables() {
-		if _, err := d.db.ExecContext(ctx, resultView(l, t, as)); err != nil {
-			return fmt.Errorf("view %s: %w", t.Name, err)
-		}
-	}
-	return nil
-}
-
 // candidates leaves out analyses by other code than this, and those with a run
 // that readers no longer see. Whether runs came since, SQL knows.
 func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analysis {

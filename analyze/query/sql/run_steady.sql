@@ -2,6 +2,22 @@
 -- the cold start. Requests that started in it give TTFT, E2EL and TPOT. Tokens
 -- and gaps count by the share of a request's decoding time, from its first chunk
 -- to its last, that lies inside; a first token counts where it came.
+--
+-- column | unit | meaning | source
+--   run_id | | run | steady_windows
+--   steady_from_s | s | where the load is reached, since the run's first request | steady_windows.from_ns
+--   steady_warm_s | s | where the steady window begins, after a cold start | steady_windows.warm_ns
+--   steady_to_s | s | where it ends | steady_windows.to_ns
+--   steady_mean_e2els | 1 | its length in mean E2ELs | steady_windows
+--   most_in_flight | requests | most requests that were ever in flight | steady_windows
+--   steady_cold_slowdown | 1 | how much slower the cold start was; NULL where there was none | steady_windows
+--   steady_requests | requests | completed requests that started in it | requests
+--   steady_ttft_p50_s | s | median TTFT of these | requests.ttft_ns
+--   steady_e2el_p50_s | s | median E2EL of these | requests.e2el_ns
+--   steady_tpot_mean_s | s | mean TPOT of these | requests
+--   steady_itl_mean_s | s | mean chunk gap, by the share of each request's decoding that lies in the window | requests
+--   steady_output_throughput | tokens/s | output tokens produced in it over its length | requests
+--   steady_concurrency | requests | mean of completed requests in flight in it | requests
 CREATE VIEW run_steady AS
 WITH cut AS (
     SELECT r.run_id, w.warm_ns, w.to_ns, w.from_ns, w.mean_e2els, w.most_in_flight, w.cold_slowdown, start_ns, ttft_ns, e2el_ns, input_tokens, output_tokens,

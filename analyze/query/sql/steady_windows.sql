@@ -8,6 +8,17 @@
 -- that minimises the squared standard error of the mean of what is left, at most
 -- half of it) says where, and it counts only where what is cut was at least a
 -- tenth slower than the rest. warm_ns is where the window begins after that.
+--
+-- column | unit | meaning | source
+--   run_id | | run | in_flight
+--   from_ns | ns | where the load is reached, since the run's first request | in_flight
+--   to_ns | ns | where it falls | in_flight
+--   warm_ns | ns | where the window begins once a cold start is cut off; equals from_ns where there was none | TPOTs of requests in order of their start
+--   first_ns | ns | first start of a request | in_flight
+--   last_ns | ns | last end of a request | in_flight
+--   most_in_flight | requests | most requests that were ever in flight | in_flight
+--   mean_e2els | 1 | length of the window in mean E2ELs of completed requests | warm_ns, to_ns, requests.e2el_ns
+--   cold_slowdown | 1 | mean TPOT of what was cut off over that of the rest; NULL where nothing was | TPOTs of requests
 CREATE VIEW steady_windows AS
 WITH whole AS (
     SELECT run_id, max(in_flight) AS most, min(from_ns) AS first_ns, max(to_ns) AS last_ns FROM in_flight GROUP BY run_id
