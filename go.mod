@@ -9,6 +9,7 @@ require (
 	github.com/jedib0t/go-pretty/v6 v6.8.3 // tables on a terminal
 	github.com/klauspost/compress v1.20.3 // zstd: kept uploads and Parquet pages
 	github.com/marcboeker/go-duckdb/v2 v2.4.3 // DuckDB, in analyze/query only; the one package that needs cgo
+	github.com/reeflective/readline v1.3.0 // the prompt of sql: line editing, history, completion
 	github.com/rogpeppe/go-internal v1.16.0 // tests: command scripts (testscript)
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2 // tool calls against their schemas
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
@@ -18,6 +19,7 @@ require (
 	github.com/yuin/goldmark v1.8.7 // Markdown to HTML, in report/html only
 	go.yaml.in/yaml/v3 v3.0.4 // servestat.yaml beside results
 	golang.org/x/image v0.30.0 // fonts and drawing of plots
+	golang.org/x/sys v0.49.0 // limits of the process of a contained statement
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
@@ -68,7 +70,6 @@ require (
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

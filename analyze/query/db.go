@@ -205,11 +205,12 @@ func text(name string) string {
 	return string(b)
 }
 
-// clean drops the driver's wrapping around what DuckDB says.
+// clean drops the driver's wrapping around what DuckDB says, and its advice to change settings.
 func clean(err error) error {
 	var de *duckdb.Error
 	if errors.As(err, &de) {
-		return errors.New(de.Msg)
+		message, _, _ := strings.Cut(de.Msg, "\n\nPossible solutions:") // settings, which are not to be had here
+		return errors.New(message)
 	}
 	return err
 }

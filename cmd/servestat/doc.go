@@ -162,10 +162,9 @@ requests and tokens, its load and its latencies against the client's.
 
 # Ask anything
 
-The tables are runs, requests, tokens, cells, log_events and samples; the views run_summary,
-load_points, token_times, in_flight, steady_windows and run_steady stand on them,
-and the macros goodput, peak_throughput, bucket_ns and week_of help. "describe runs" lists columns; what
-they mean is in schemas/FORMAT.md.
+servestat schema lists tables, views and macros; with a name, the columns with
+type, unit, meaning and source. servestat schema --format markdown is the whole
+data dictionary.
 
 	$ servestat sql --format csv "select runtime_version, max_concurrency, count(*) as requests from requests join runs using (run_id) where max_concurrency > 8 group by all order by all"
 	runtime_version,max_concurrency,requests
@@ -174,7 +173,35 @@ they mean is in schemas/FORMAT.md.
 	0.20.0,16,320
 	0.20.0,32,640
 
+Macros write what people always write: percentiles of any grouping from the
+histograms of cells, without reading a token, and exact ones from the tokens.
+
+	$ servestat sql --format csv "select key as version, n, round(p99_ms, 1) as p99_ms from distribution('itl', runtime_version) order by all"
+	version,n,p99_ms
+	0.19.0,160020,…
+	0.20.0,160020,…
+
+Questions that people ask are in a cookbook: servestat sql --cookbook lists them,
+and servestat sql --cookbook 3 answers the third. --param fills in $names:
+
+	$ servestat sql --format csv --param v=0.20.0 "select count(*) as runs from runs where runtime_version = $v"
+	runs
+	30
+
+Without a QUERY, on a terminal, there is a prompt: statements of many lines end
+with a semicolon, Tab completes tables, columns and macros, \d describes, \timing,
+\format, \o FILE and \files do what \? says, Ctrl-C ends a statement and not the
+prompt, and what is longer than the screen goes through $PAGER.
+
 One SELECT at a time; nothing outside the lake can be read, and nothing written.
+--timeout, --max-memory, --max-temp and --row-limit bound a statement; with
+--contained it runs in a process of its own, which on Linux is also under limits
+of the operating system: some functions of the engine heed neither its memory
+limit nor its deadline. --explain-files says which blocks were read.
+
+	$ servestat sql --explain-files --format csv "select count(*) from runs where max_concurrency = 4"
+	table,block,runs,bytes,bytes_read,reads
+	…
 
 # Curves
 

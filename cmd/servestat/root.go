@@ -135,7 +135,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.ingestCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(),
+	root.AddCommand(a.ingestCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
 		a.simulateCommand(), a.versionCommand())
 	return root
 }

@@ -13,7 +13,7 @@ CREATE MACRO ttft_ms(r) AS struct_extract(r, 'ttft_ns') / 1e6;
 -- Example: SELECT max(e2el_ms(r)) FROM requests r
 CREATE MACRO e2el_ms(r) AS struct_extract(r, 'e2el_ns') / 1e6;
 
--- TPOT of a row of requests, in milliseconds: (E2EL - TTFT) / (output tokens - 1);
+-- TPOT of a row of requests, in milliseconds: (E2EL - TTFT) / (output tokens - 1),
 -- NULL where there are not two tokens.
 -- Example: SELECT avg(tpot_ms(r)) FROM requests r WHERE status = 'ok'
 CREATE MACRO tpot_ms(r) AS (struct_extract(r, 'e2el_ns') - struct_extract(r, 'ttft_ns')) / 1e6
