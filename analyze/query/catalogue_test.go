@@ -137,7 +137,7 @@ func TestPercentileMacrosAgreeWithQuantiles(t *testing.T) {
 				FROM tokens JOIN requests USING (run_id, request_idx) JOIN runs USING (run_id) WHERE status = 'ok' GROUP BY ALL
 			)
 			SELECT format('{}: {} n {} from cells {} to the us {}', key, `+p+`, e.n = c.n AND e.n = u.n, abs(c.ms / e.ms - 1) <= 0.005, abs(u.us / 1e3 - e.ms) <= 0.001)
-			FROM exact e JOIN percentile('itl', `+p+`, runtime_version) c USING (key) JOIN exact_percentile(`+p+`, runtime_version) u USING (key) ORDER BY key`)
+			FROM exact e JOIN percentile('itl', `+p+`, runtime_version) c USING (key) JOIN exact_percentiles([`+p+`], runtime_version) u USING (key) ORDER BY key`)
 		for i, version := range []string{"0.19.0", "0.20.0"} {
 			if want := version + ": " + p + " n true from cells true to the us true"; i >= len(got) || got[i] != want {
 				t.Errorf("got %v\nwant %s", got, want)

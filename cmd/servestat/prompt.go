@@ -369,6 +369,7 @@ func suggest(typed, whole string, relations []query.Relation) (before string, fo
 	}
 	tablesOnly := slices.Contains([]string{"from", "join", "describe", "summarize", `\d`}, last)
 	named := strings.FieldsFunc(strings.ToLower(whole), func(r rune) bool { return r > 127 || !isName(byte(r)) })
+	anyNamed := slices.ContainsFunc(relations, func(r query.Relation) bool { return len(r.Columns) > 0 && slices.Contains(named, r.Name) })
 	for _, r := range relations {
 		switch {
 		case r.Kind == query.MacroKind && tablesOnly:
@@ -378,7 +379,7 @@ func suggest(typed, whole string, relations []query.Relation) (before string, fo
 		default:
 			found = append(found, candidate{r.Name, firstSentence(r.Doc)})
 		}
-		if tablesOnly || !slices.Contains(named, r.Name) {
+		if tablesOnly || anyNamed && !slices.Contains(named, r.Name) { // before FROM is written, any column may be meant
 			continue
 		}
 		for _, c := range r.Columns {

@@ -247,6 +247,7 @@ func TestSuggest(t *testing.T) {
 		{"select x from a join steady_w", "", "", "steady_window( steady_windows"},
 		{`\t`, "", `\`, "timing"},
 		{`\d load`, "", "", "load_points"},
+		{"select max_conc", "", "", "max_concurrency"},
 		{"select zzz", "", "", ""},
 	} {
 		before, found := suggest(c.typed, c.typed+c.rest, all)

@@ -90,17 +90,18 @@ CREATE MACRO gap_histogram() AS TABLE
     )
     GROUP BY ALL HAVING sum(n) > 0;
 
--- The percentile p (0 to 1) of the chunk gaps, pooled over the runs of each group,
--- exact to the microsecond: from the integer histogram of the tokens themselves.
--- Example: SELECT key AS version, us / 1e3 AS ms FROM exact_percentile(0.99, runtime_version) ORDER BY ALL
-CREATE MACRO exact_percentile(p, grouped_by) AS TABLE
-    SELECT key, any_value(total) AS n, min(us) AS us
+-- Percentiles (a list, 0 to 1) of the chunk gaps, pooled over the runs of each
+-- group, exact to the microsecond: from the integer histogram of the tokens
+-- themselves. One row for each group and percentile.
+-- Example: SELECT key AS version, p, us / 1e3 AS ms FROM exact_percentiles([0.5, 0.99], runtime_version) ORDER BY ALL
+CREATE MACRO exact_percentiles(ps, grouped_by) AS TABLE
+    SELECT key, p, any_value(total) AS n, min(us) AS us
     FROM (
         SELECT key, us, sum(n) OVER (PARTITION BY key ORDER BY us) AS so_far, sum(n) OVER (PARTITION BY key) AS total
         FROM (SELECT grouped_by AS key, us, sum(n) AS n FROM gap_histogram() JOIN runs USING (run_id) GROUP BY ALL)
-    )
+    ), (SELECT unnest(ps) AS p)
     WHERE so_far >= p * total
-    GROUP BY key;
+    GROUP BY key, p;
 
 -- The completed requests that started inside the steady window of their run: ramp,
 -- drain and a cold start are outside.
