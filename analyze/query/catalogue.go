@@ -108,7 +108,7 @@ func paragraphs(lines []string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, "\n"), "\n\n", "\x00"), "\n", " "))
 }
 
-var macroHead = regexp.MustCompile(`(?s)^CREATE MACRO (\w+)(\(.*?\)) AS (TABLE\b)?`)
+var macroHead = regexp.MustCompile(`(?s)^CREATE MACRO (\w+)(\(.*?\)) AS\s+(TABLE\b)?`)
 
 // macros reads macros.sql: each macro with the comment above it, which ends in an
 // example.
@@ -133,9 +133,12 @@ func macros() []definition {
 			prose = append(prose, comment)
 		}
 		statement := strings.TrimSpace(code(part))
+		if statement == "" {
+			continue
+		}
 		head := macroHead.FindStringSubmatch(statement)
 		if head == nil {
-			continue
+			panic("query: no macro: " + statement) // the files are compiled in
 		}
 		kind := MacroKind
 		if head[3] != "" {

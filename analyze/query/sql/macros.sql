@@ -147,5 +147,6 @@ CREATE MACRO peak_throughput(seconds := 1) AS TABLE
 
 -- What a run and what was observed of its server have in common: the server
 -- start, or where none is named, the folder.
+-- Example: SELECT beside(server_start, source_name) AS place, count(*) FROM runs GROUP BY ALL
 CREATE MACRO beside(server_start, source_name) AS
     coalesce('start ' || server_start, 'folder ' || regexp_extract(source_name, '^(.*/)?'));
