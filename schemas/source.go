@@ -34,6 +34,7 @@ var sources = map[string]map[string]string{
 		"": "the server log", "upload_sha256": fromServe, "source_name": "the command line", "server_start": "labels or side-car", "line": fromServe,
 		"kind": "servestat, from the message", "facts": "servestat, from the message",
 	},
+	"evals":        {"": "the file of judged answers", "upload_sha256": fromServe, "source_name": "the command line"},
 	"findings":     {"": fromAnalysis},
 	"curves":       {"": fromAnalysis},
 	"verdicts":     {"": fromAnalysis},
