@@ -64,7 +64,8 @@ func TestFieldIDsAndCountsAreInTheFile(t *testing.T) {
 // the delta encoding, which on INT32 columns of this Arrow version they would not.
 func TestTokensRoundTrip(t *testing.T) {
 	var buf bytes.Buffer
-	w, err := NewTokensWriter(&buf, "run")
+	itl := schemas.NewCell("run", "itl")
+	w, err := NewTokensWriter(&buf, itl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +78,9 @@ func TestTokensRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	rows, err := w.Close()
-	if err != nil || rows != 3*30_000*5 {
-		t.Fatal(rows, err)
+	rows, err := w.Close("run")
+	if err != nil || rows != 3*30_000*5 || itl.Count != rows {
+		t.Fatal(rows, itl.Count, err)
 	}
 	got := readGaps(t, buf.Bytes())
 	if int64(len(got)) != rows {

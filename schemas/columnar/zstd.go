@@ -7,8 +7,11 @@ import (
 
 // The Zstandard codec of this Arrow version builds an encoder for every page,
 // which for small tables costs more than all the rest of writing them. Ours
-// keeps one. Level 1 gives three bytes a token; higher ones gain a hundredth.
-func init() { compress.RegisterCodec(compress.Codecs.Zstd, newZstdCodec()) }
+// keeps one for each core. Level 1 gives three bytes a token; higher ones gain a
+// hundredth.
+var zstdPages = newZstdCodec()
+
+func init() { compress.RegisterCodec(compress.Codecs.Zstd, zstdPages) }
 
 type zstdCodec struct {
 	compress.Codec // decoding, and streams, are Arrow's
@@ -20,8 +23,9 @@ func newZstdCodec() zstdCodec {
 	if err != nil {
 		panic("columnar: " + err.Error())
 	}
-	// One goroutine, so that what is written does not depend on the machine.
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithZeroFrames(true), zstd.WithEncoderConcurrency(1))
+	// A page is one call, which one encoder serves whole: what is written does not
+	// depend on how many there are.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithZeroFrames(true))
 	if err != nil {
 		panic("columnar: " + err.Error())
 	}
