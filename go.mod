@@ -19,6 +19,7 @@ require (
 	github.com/yuin/goldmark v1.8.7 // Markdown to HTML, in report/html only
 	go.yaml.in/yaml/v3 v3.0.4 // servestat.yaml beside results
 	golang.org/x/image v0.30.0 // fonts and drawing of plots
+	golang.org/x/sync v0.24.0 // semaphores: files read at the same time
 	golang.org/x/sys v0.49.0 // limits of the process of a contained statement
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics
@@ -69,7 +70,6 @@ require (
 	golang.org/x/exp v0.0.0-20250408133849-7e4ce0ab07d0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

@@ -1,11 +1,11 @@
 package ingest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -19,11 +19,7 @@ import (
 // to the tokens block as they come; requests are kept until the run closes, at
 // about a hundred bytes each.
 type runBuilder struct {
-	in     *Ingester
-	upload string
-	// again reads the upload's records a second time, for the rare run that
-	// needs it.
-	again func() (io.ReadCloser, recordReader, error)
+	session *lake.Session
 
 	index    int // of the run in the upload
 	tokens   *columnar.TokensWriter
@@ -31,20 +27,20 @@ type runBuilder struct {
 	itl      *schemas.Cell
 	withGaps map[int]bool // requests that had gaps: few are failed, and all must be known
 	requests []*schemas.Request
+	closed   *schemas.Run // which closes it
 }
 
-func newRunBuilder(in *Ingester, upload string, again func() (io.ReadCloser, recordReader, error)) *runBuilder {
-	return &runBuilder{in: in, upload: upload, again: again}
-}
-
-func (b *runBuilder) runID() string { return schemas.NewRunID(b.upload, b.index) }
+func newRunBuilder(s *lake.Session) *runBuilder { return &runBuilder{session: s} }
 
 // discard forgets the run in progress.
 func (b *runBuilder) discard() {
+	if b.tokens != nil {
+		b.tokens.Abort()
+	}
 	if b.blob != nil {
 		b.blob.Discard()
 	}
-	b.tokens, b.blob, b.itl, b.withGaps, b.requests = nil, nil, nil, nil, nil
+	*b = runBuilder{session: b.session, index: b.index}
 }
 
 // at moves on to the run that a record belongs to. What an unusable run left
@@ -64,6 +60,8 @@ func (b *runBuilder) add(rec schemas.Record) error {
 	case *schemas.Request:
 		r := *rec
 		b.requests = append(b.requests, &r)
+	case *schemas.Run:
+		b.closed = rec
 	}
 	return nil
 }
@@ -75,59 +73,39 @@ func (b *runBuilder) addGaps(g *schemas.Gaps) error {
 		}
 	}
 	b.withGaps[g.Request] = true
-	for _, ns := range g.Nanos {
-		b.itl.Add(ns)
-	}
 	return b.tokens.Append(g)
 }
 
 func (b *runBuilder) openTokens() error {
 	var err error
-	if b.blob, err = b.in.session.Create(); err != nil {
+	if b.blob, err = b.session.Create(); err != nil {
 		return err
 	}
-	b.itl, b.withGaps = schemas.NewCell(b.runID(), "itl"), map[int]bool{}
-	b.tokens, err = columnar.NewTokensWriter(b.blob, b.runID())
+	b.itl, b.withGaps = schemas.NewCell("", "itl"), map[int]bool{}
+	b.tokens, err = columnar.NewTokensWriter(b.blob, b.itl)
 	return err
 }
 
-// publish closes the run: identity, blocks, then the manifest.
-func (b *runBuilder) publish(run *schemas.Run, id *Identity, rep *Report) error {
-	b.at(run.At)
-	defer b.discard()
-	run.ID = b.runID()
-	own := id.clone()
-	own.addMetadata(run.Extra)
-	own.fillAll()
-	used := own.apply(run)
-	itl, err := b.completedITL()
-	if err != nil {
-		return err
+// closeTokens completes the tokens block and returns the number of its rows.
+func (b *runBuilder) closeTokens() (gaps int64, err error) {
+	if b.tokens == nil {
+		return 0, nil
 	}
-	blocks, entry, err := b.publishBlocks(run, itl)
-	if err != nil {
-		return err
-	}
-	m, err := b.in.commit(run, used, blocks, rep)
-	if err != nil {
-		return err
-	}
-	entry.Manifest = m.Name()
-	rep.Runs = append(rep.Runs, entry)
-	return nil
+	b.itl.RunID = b.closed.ID
+	return b.tokens.Close(b.closed.ID)
 }
 
-func (b *runBuilder) publishBlocks(run *schemas.Run, itl *schemas.Cell) (blocks []lake.Block, entry lake.RunEntry, err error) {
-	entry = lake.RunEntry{RunID: run.ID, Requests: int64(len(b.requests))}
+// publish puts the blocks of the run into the lake, given its distribution of
+// gaps, which is nil where nothing was measured.
+func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) (blocks []lake.Block, entry lake.RunEntry, err error) {
+	run := b.closed
+	entry = lake.RunEntry{RunID: run.ID, Requests: int64(len(b.requests)), Gaps: gaps}
 	day := "unknown"
 	if start := run.StartedAt(); start.OK {
 		day = start.V.Format("2006-01-02")
 	}
 	if b.tokens != nil {
-		if entry.Gaps, err = b.tokens.Close(); err != nil {
-			return nil, entry, err
-		}
-		if blocks, err = appendBlock(blocks, b.blob, schemas.TokensTable.Name, day, entry.Gaps); err != nil {
+		if blocks, err = appendBlock(blocks, b.blob, schemas.TokensTable.Name, day, gaps); err != nil {
 			return nil, entry, err
 		}
 	}
@@ -135,14 +113,14 @@ func (b *runBuilder) publishBlocks(run *schemas.Run, itl *schemas.Cell) (blocks 
 		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
 			itl = nil
 		}
-		if blocks, err = publishTable(b.in.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, b.requests)); err != nil {
+		if blocks, err = publishTable(b.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, b.requests)); err != nil {
 			return nil, entry, err
 		}
-		if blocks, err = publishTable(b.in.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, b.requests, itl))); err != nil {
+		if blocks, err = publishTable(b.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, b.requests, itl))); err != nil {
 			return nil, entry, err
 		}
 	}
-	blocks, err = publishTable(b.in.session, blocks, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
+	blocks, err = publishTable(b.session, blocks, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
 	return blocks, entry, err
 }
 
@@ -207,22 +185,24 @@ func cells(runID string, requests []*schemas.Request, itl *schemas.Cell) []*sche
 // completedITL returns the distribution of gaps over completed requests. Gaps
 // are counted as they stream past, before it is known which requests failed; in
 // the rare run where a failed one left gaps, they are counted again without it.
-func (b *runBuilder) completedITL() (*schemas.Cell, error) {
+func (r *reading) completedITL(ctx context.Context) (*schemas.Cell, error) {
+	b := r.runs
 	drop := map[int]bool{}
-	for _, r := range b.requests {
-		if r.Status != schemas.StatusOK && b.withGaps[r.Index] {
-			drop[r.Index] = true
+	for _, q := range b.requests {
+		if q.Status != schemas.StatusOK && b.withGaps[q.Index] {
+			drop[q.Index] = true
 		}
 	}
 	if len(drop) == 0 {
 		return b.itl, nil
 	}
-	file, records, err := b.again()
+	file, err := openRaw(ctx, r.raw.Path(), nil)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	itl := schemas.NewCell(b.runID(), "itl")
+	records := r.c.open(file, r.c.up.Name, r.in.opts.Limits.reading())
+	itl := schemas.NewCell(b.closed.ID, "itl")
 	for records.Scan() {
 		g, ok := records.Record().(*schemas.Gaps)
 		if !ok || g.At.Run != b.index || drop[g.Request] {
@@ -250,19 +230,15 @@ func identityDigest(run *schemas.Run, used map[string]string) string {
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-// A digest is a SHA-256 that also counts, and keeps the first bytes.
+// A digest is a SHA-256 that also counts.
 type digest struct {
 	hash.Hash
 	size int64
-	head []byte
 }
 
-func newDigest(head int) *digest { return &digest{Hash: sha256.New(), head: make([]byte, 0, head)} }
+func newDigest() *digest { return &digest{Hash: sha256.New()} }
 
 func (d *digest) Write(p []byte) (int, error) {
-	if room := cap(d.head) - len(d.head); room > 0 {
-		d.head = append(d.head, p[:min(room, len(p))]...)
-	}
 	d.size += int64(len(p))
 	return d.Hash.Write(p)
 }

@@ -1,17 +1,15 @@
 package ingest
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
+	"sync"
+	"sync/atomic"
 
 	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/schemas"
@@ -25,18 +23,32 @@ type Options struct {
 	// Relabel lets this identity replace the one under which a run is known.
 	Relabel bool
 	Limits  Limits
+	// Jobs is how many uploads are read at the same time; 0 means one for each core.
+	Jobs int
+	// Memory bounds what uploads that are read at the same time may need, in bytes;
+	// 0 means [DefaultMemory]. One that needs more is read alone.
+	Memory int64
 	// Progress is told how much of an upload is done, in bytes as stored: what it
-	// is told adds up to the upload's size. It may be nil.
+	// is told adds up to the upload's size. It may be nil. It is called from
+	// several goroutines.
 	Progress func(bytes int64)
 }
 
-// An Ingester takes uploads into a lake, one after the other.
+// An Ingester takes uploads into a lake. Uploads are prepared side by side and
+// committed one after the other, in the order in which they were given, so that
+// what comes of them does not depend on which was faster.
 type Ingester struct {
-	lake     *lake.Lake
-	session  *lake.Session
-	opts     Options
-	path     *pathPattern
-	around   *surroundings
+	lake    *lake.Lake
+	session *lake.Session
+	opts    Options
+	path    *pathPattern
+	names   map[string]bool // of uploads that the lake knows
+	lose    bool            // uploads are not kept: to measure what keeping them costs
+
+	lookAround sync.Mutex
+	around     *surroundings
+
+	// What commits know of each other.
 	byDigest map[string][]*lake.Manifest
 }
 
@@ -47,7 +59,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 			return nil, err
 		}
 	}
-	in := &Ingester{lake: l, opts: opts, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}}
+	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}}
 	if opts.PathPattern != "" {
 		var err error
 		if in.path, err = compilePath(opts.PathPattern); err != nil {
@@ -60,6 +72,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 	}
 	for _, m := range ms {
 		in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], m)
+		in.names[m.SourceName] = true
 	}
 	if in.session, err = l.Begin(); err != nil {
 		return nil, err
@@ -82,207 +95,320 @@ type Report struct {
 // says that it was quarantined, and why. The error is for what stops everything:
 // a full disk, a cancelled context.
 func (in *Ingester) Ingest(ctx context.Context, up Upload) (*Report, error) {
-	defer up.within.release()
-	m := &meter{tell: in.opts.Progress, size: int64(up.share * float64(up.Size))}
-	defer m.to(1)
-	if up.fate != nil {
-		return in.ingestFate(up)
-	}
-	raw, err := in.keep(ctx, up, m)
+	p, err := in.prepare(ctx, up)
 	if err != nil {
 		return nil, err
 	}
-	defer raw.Discard()
-	if o, ok := detectObserved(raw.head); ok {
-		return in.observe(ctx, up, raw, o, m)
-	}
-	id, problem := in.identify(up)
-	f, known := detect(raw.head)
-	switch {
-	case raw.over():
-		problem = raw.damage
-	case raw.damage != nil:
-		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
-	case problem == nil && !known:
-		problem = errors.New("not a format that servestat knows: " + explain(raw.head) + "; want a result of vllm bench, AIPerf, GuideLLM, SGLang, inference-perf or another benchmark client, see servestat ingest --help")
-	}
-	beside := f.companionsOf(up)
-	receipt := &lake.Receipt{
-		UploadSHA256: raw.sha256, SourceName: up.Name, Format: f.name, ParserVersion: f.parserVersion,
-		Bytes: raw.size, Raw: lake.RawName(raw.sha256), Context: id.digest(up.Name, f.parserVersion, fmt.Sprint(problem), digestOf(beside)+in.opts.Limits.changed()),
-	}
-	if raw.over() { // the part that was read is of no use
-		receipt.Raw = ""
-	}
-	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
-		return &Report{Receipt: old, Known: true}, err
-	}
-	if receipt.Raw != "" {
-		if _, err := raw.Publish(receipt.Raw); err != nil {
-			return nil, err
-		}
-	}
-	rep := &Report{Receipt: receipt}
-	if problem != nil {
-		receipt.Quarantined = problem.Error()
-		return rep, in.session.PutReceipt(receipt)
-	}
-	if err := in.readRuns(ctx, raw, f, beside, id, rep, m); err != nil {
-		return nil, err
-	}
-	return rep, in.session.PutReceipt(receipt)
+	return in.commit(p)
 }
 
-// identify collects the identity that the runs of an upload share. A faulty
-// side-car is the upload's problem, and not the end of the others.
-func (in *Ingester) identify(up Upload) (*Identity, error) {
-	id := NewIdentity()
-	for k, v := range in.opts.Labels {
-		id.Set(k, v, FromLabel)
-	}
-	if in.path != nil {
-		in.path.identify(id, up.plainName())
-	}
-	if up.Path == "" {
-		return id, nil
-	}
-	return id, up.within.said(in.around.identify(id, up))
+// A prepared upload is in the lake with all its blocks, and nothing names them yet.
+type prepared struct {
+	*Report
+	runs []*lake.Manifest // to be committed; one where it was observed
+	fate *Upload          // the archive that there is something to say of, and nothing else
 }
 
-// A rawUpload is an upload on its way into raw/: compressed, digested.
-type rawUpload struct {
-	*lake.Blob
-	sha256     string // of the decompressed bytes
-	size       int64
-	head       []byte
-	compressed bool
-	cut        bool  // the compressed upload ends early
-	damage     error // why the rest could not be decompressed
-}
-
-// keep copies the upload into the session, compressed, and digests it on the
-// way. Nothing of it is read a second time from where it came from, so that a
-// file that changes meanwhile, or a stream, gives one consistent upload.
-func (in *Ingester) keep(ctx context.Context, up Upload, m *meter) (*rawUpload, error) {
+// prepare reads an upload. It may run beside others.
+func (in *Ingester) prepare(ctx context.Context, up Upload) (*prepared, error) {
+	defer up.within.release()
+	m := &meter{tell: in.opts.Progress, size: int64(up.share * float64(up.Size)), stored: up.Size}
+	defer m.to(1)
+	if up.fate != nil {
+		return &prepared{fate: &up}, nil
+	}
+	c := in.candidate(up)
+	if old, err := in.known(ctx, c); err != nil || old != nil {
+		return old, err
+	}
 	src, err := up.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	blob, err := in.session.Create()
+	var blob *lake.Blob
+	if !in.lose {
+		if blob, err = in.session.Create(); err != nil {
+			return nil, err
+		}
+		defer blob.Discard()
+	}
+	limits := in.opts.Limits.Limits
+	limits.Unpacked = in.allowance(up.within)
+	var r io.Reader = src
+	tooLarge := limits.CheckStored(up.Size)
+	if tooLarge != nil { // known before it is read: its beginning will do
+		r = io.LimitReader(src, headSize)
+	}
+	pass := newPassage(&source{ctx: ctx, r: r, progress: m.read}, limits, blob)
+	pass.tooLarge = tooLarge
+	return in.prepareFrom(ctx, c, pass, m)
+}
+
+func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage, m *meter) (*prepared, error) {
+	head := pass.head()
+	if o, ok := detectObserved(head); ok {
+		if err := pass.wait(c.up.within); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.up.Name, err)
+		}
+		return in.observe(ctx, c.up, &pass.rawUpload, o, m)
+	}
+	c.recognise(head)
+	r := &reading{in: in, c: c, rep: &prepared{Report: &Report{}}, runs: newRunBuilder(in.session)}
+	defer r.runs.discard()
+	var several bool
+	var err error
+	if c.problem == nil && pass.tooLarge == nil {
+		err = r.read(ctx, c.open(pass, c.up.Name, in.opts.Limits.reading()))
+		if several = errors.Is(err, errSeveral); several {
+			m.again()
+		}
+	}
+	// What stopped the passage stopped the reader of records.
+	if fault := pass.wait(c.up.within); fault != nil {
+		return nil, fmt.Errorf("%s: %w", c.up.Name, fault)
+	}
+	if err != nil && !several {
+		return nil, err
+	}
+	switch {
+	case pass.over():
+		c.problem = pass.damage
+	case pass.damage != nil:
+		c.problem = fmt.Errorf("cannot be read whole: %w", pass.damage)
+	}
+	receipt := in.newReceipt(c, pass.sha256, pass.size)
+	if old, err := in.receipt(receipt); err != nil || old != nil {
+		return old, err
+	}
+	if pass.Blob != nil && !pass.over() { // the part that was read of one that is too large is of no use
+		receipt.Raw = lake.RawName(pass.sha256)
+		if _, err := pass.Publish(receipt.Raw); err != nil {
+			return nil, err
+		}
+	}
+	r.rep.Receipt, r.upload, r.raw = receipt, pass.sha256, pass.Blob
+	if c.problem != nil {
+		receipt.Quarantined, receipt.Rejects = c.problem.Error(), nil
+		return r.rep, nil
+	}
+	if several {
+		err = r.readAgain(ctx, m)
+	} else {
+		err = r.publish(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	raw := &rawUpload{Blob: blob}
-	half := func(read int64) { m.to(0.5 * float64(read) / float64(up.Size)) }
+	receipt.Rejects = r.rejects
+	if pass.cut {
+		r.rep.rejectCut(&pass.rawUpload)
+	}
+	r.rep.conclude()
+	return r.rep, nil
+}
+
+// A candidate is an upload with what is known of it before its records are read.
+type candidate struct {
+	up      Upload
+	id      *Identity
+	problem error
+	format
+	beside []string // companions
+}
+
+// candidate collects the identity that the runs of an upload share. A faulty
+// side-car is the upload's problem, and not the end of the others.
+func (in *Ingester) candidate(up Upload) *candidate {
+	c := &candidate{up: up, id: NewIdentity(), format: format{producer: &producer{}}}
+	for k, v := range in.opts.Labels {
+		c.id.Set(k, v, FromLabel)
+	}
+	if in.path != nil {
+		in.path.identify(c.id, up.plainName())
+	}
+	if up.Path != "" {
+		in.lookAround.Lock()
+		defer in.lookAround.Unlock()
+		c.problem = up.within.said(in.around.identify(c.id, up))
+	}
+	return c
+}
+
+// recognise takes the format from the first bytes.
+func (c *candidate) recognise(head []byte) {
+	f, ok := detect(head)
+	if c.format = f; !ok && c.problem == nil {
+		c.problem = errors.New("not a format that servestat knows: " + explain(head) + "; want a result of vllm bench, AIPerf, GuideLLM, SGLang, inference-perf or another benchmark client, see servestat ingest --help")
+	}
+	c.beside = f.companionsOf(c.up)
+}
+
+func (in *Ingester) newReceipt(c *candidate, sha256 string, size int64) *lake.Receipt {
+	return &lake.Receipt{
+		UploadSHA256: sha256, SourceName: c.up.Name, Format: c.name, ParserVersion: c.parserVersion, Bytes: size,
+		Context: c.id.digest(c.up.Name, c.parserVersion, fmt.Sprint(c.problem), digestOf(c.beside)+in.opts.Limits.changed()),
+	}
+}
+
+// receipt returns what became of the upload before, if it came before.
+func (in *Ingester) receipt(r *lake.Receipt) (*prepared, error) {
+	old, err := in.lake.Receipt(r.UploadSHA256, r.Context)
+	if err != nil || old == nil || in.opts.Relabel {
+		return nil, err
+	}
+	return &prepared{Report: &Report{Receipt: old, Known: true}}, nil
+}
+
+// known looks whether the lake has the upload, where it has one of that name: to
+// take the digest of a file costs a fraction of reading it.
+func (in *Ingester) known(ctx context.Context, c *candidate) (*prepared, error) {
+	if !in.names[c.up.Name] || c.up.Path == "" || in.opts.Relabel {
+		return nil, nil
+	}
+	file, err := c.up.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	limits := in.opts.Limits.Limits
-	limits.Unpacked = in.allowance(up.within)
-	tooLarge := limits.CheckStored(up.Size)
-	if tooLarge != nil { // known before it is read: its beginning will do
-		src = io.NopCloser(io.LimitReader(src, headSize))
+	limits.Unpacked = in.allowance(c.up.within)
+	r, err := archive.Decompress(&source{ctx: ctx, r: file}, limits)
+	if err != nil || limits.CheckStored(c.up.Size) != nil {
+		return nil, nil // what is wrong with it is said where it is read
 	}
-	err = raw.fill(&source{ctx: ctx, r: src, progress: half}, limits)
-	if raw.damage = cmp.Or(tooLarge, raw.damage); raw.compressed {
-		up.within.took(raw.size)
+	defer r.Close()
+	sum, seen := newDigest(), *c
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(r, head)
+	seen.recognise(head[:n])
+	sum.Write(head[:n])
+	if err == nil {
+		_, err = io.CopyBuffer(sum, onlyReader{r}, make([]byte, 256<<10))
 	}
-	if err != nil {
-		blob.Discard()
-		return nil, fmt.Errorf("%s: %w", up.Name, err)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, ctx.Err()
 	}
-	return raw, nil
+	return in.receipt(in.newReceipt(&seen, sum.hex(), sum.size))
 }
 
-// over reports whether a limit was passed.
-func (raw *rawUpload) over() bool {
-	var fault *archive.Fault
-	return errors.As(raw.damage, &fault) && fault.Limit
+// errSeveral stops the first reading of an upload at the start of its second run.
+var errSeveral = errors.New("the upload holds several runs")
+
+// A reading is the way from an upload's records to its runs.
+//
+// Runs are named by the digest of their upload, which is not known before its
+// end. The one run that most uploads hold waits for that, with its gaps written
+// already. An upload of several is read again, from what was kept of it.
+type reading struct {
+	in      *Ingester
+	c       *candidate
+	rep     *prepared
+	upload  string     // its digest; empty where it is not known yet
+	raw     *lake.Blob // what was kept of it
+	runs    *runBuilder
+	rejects []lake.Reject
 }
 
-func (raw *rawUpload) fill(src *source, limits archive.Limits) error {
-	z, err := zstd.NewWriter(raw.Blob, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
+// read takes in records as far as the last run, which stays to be published.
+func (r *reading) read(ctx context.Context, records recordReader) error {
+	for records.Scan() {
+		rec := records.Record()
+		if reject, ok := rec.(*schemas.Reject); ok {
+			r.reject(reject)
+			continue
+		}
+		if r.runs.closed != nil {
+			if r.upload == "" {
+				return errSeveral
+			}
+			if err := r.publish(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.runs.add(rec); err != nil {
+			return err
+		}
 	}
-	sum := newDigest(headSize)
-	stream, damage := archive.Decompress(src, limits)
-	if damage == nil {
-		_, damage = io.CopyBuffer(io.MultiWriter(z, sum), onlyReader{stream}, make([]byte, 256<<10))
-		stream.Close()
-		raw.compressed = stream.Compression != ""
+	if err := records.Err(); err != nil {
+		return fmt.Errorf("%s: %w", r.c.up.Name, err)
 	}
-	// A fault of the disk or a cancelled context ends everything; damaged
-	// compression is the upload's own fault, and what could be read is kept.
-	if src.err != nil {
-		return src.err
-	}
-	if errors.Is(damage, io.ErrUnexpectedEOF) && sum.size > 0 { // the reader says what is whole
-		raw.cut, damage = true, nil
-	}
-	raw.damage = damage
-	raw.sha256, raw.size, raw.head = sum.hex(), sum.size, sum.head
-	return z.Close()
+	return nil
 }
 
-// readRuns runs the producer's reader over the kept upload and publishes each
-// run that it closes.
-func (in *Ingester) readRuns(ctx context.Context, raw *rawUpload, f format, beside []string, id *Identity, rep *Report, m *meter) error {
-	src := func() (io.ReadCloser, error) { return openRaw(ctx, raw.Path()) }
-	file, err := src()
+func (r *reading) reject(rec *schemas.Reject) {
+	r.rejects = addReject(r.rejects, rec)
+	if rec.Fatal && r.runs.closed == nil {
+		r.runs.discard()
+	}
+}
+
+// readAgain reads the upload from what was kept of it, now that its digest is
+// known.
+func (r *reading) readAgain(ctx context.Context, m *meter) error {
+	if r.raw == nil {
+		return fmt.Errorf("%s: %w, and was not kept to be read again", r.c.up.Name, errSeveral)
+	}
+	r.runs.discard()
+	r.rejects = nil
+	file, err := openRaw(ctx, r.raw.Path(), func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(r.raw.Size())) })
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	otherHalf := func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.size)) }
-	limits := in.opts.Limits.reading()
-	records := f.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName, limits)
-	b := newRunBuilder(in, rep.UploadSHA256, func() (io.ReadCloser, recordReader, error) {
-		file, err := src()
-		if err != nil {
-			return nil, nil, err
-		}
-		return file, f.open(file, rep.SourceName, limits), nil
+	if err := r.read(ctx, r.c.open(file, r.c.up.Name, r.in.opts.Limits.reading())); err != nil {
+		return err
+	}
+	return r.publish(ctx)
+}
+
+// publish puts the blocks of the run that is closed into the lake, if one is.
+func (r *reading) publish(ctx context.Context) error {
+	run := r.runs.closed
+	if run == nil {
+		return nil
+	}
+	defer r.runs.discard()
+	run.ID = schemas.NewRunID(r.upload, r.runs.index)
+	run.SourceName, run.UploadSHA256, run.ParserVersion = r.c.up.Name, r.upload, r.c.parserVersion
+	r.c.completed(run, r.c.beside)
+	own := r.c.id.clone()
+	own.addMetadata(run.Extra)
+	own.fillAll()
+	used := own.apply(run)
+	gaps, err := r.runs.closeTokens()
+	if err != nil {
+		return err
+	}
+	itl, err := r.completedITL(ctx)
+	if err != nil {
+		return err
+	}
+	blocks, entry, err := r.runs.publish(gaps, itl)
+	if err != nil {
+		return err
+	}
+	r.rep.Runs = append(r.rep.Runs, entry)
+	r.rep.runs = append(r.rep.runs, &lake.Manifest{
+		RunID: run.ID, ContentDigest: run.ContentDigest, UploadSHA256: run.UploadSHA256, SourceName: run.SourceName,
+		ParserVersion: run.ParserVersion, Identity: identityDigest(run, used), Known: len(used), Values: used, Blocks: blocks,
 	})
-	defer b.discard()
-	for records.Scan() {
-		switch rec := records.Record().(type) {
-		case *schemas.Reject:
-			rep.addReject(rec)
-			if rec.Fatal {
-				b.discard()
-			}
-		case *schemas.Run:
-			rec.SourceName, rec.UploadSHA256, rec.ParserVersion = rep.SourceName, rep.UploadSHA256, f.parserVersion
-			f.completed(rec, beside)
-			if err := b.publish(rec, id, rep); err != nil {
-				return err
-			}
-		default:
-			if err := b.add(rec); err != nil {
-				return err
-			}
-		}
-	}
-	if err := records.Err(); err != nil {
-		return fmt.Errorf("%s: %w", rep.SourceName, err)
-	}
-	if raw.cut {
-		rep.rejectCut(raw)
-	}
-	rep.conclude()
 	return nil
 }
 
 // maxRejects bounds what a hostile upload can make us keep.
 const maxRejects = 1000
 
-func (rep *Report) addReject(r *schemas.Reject) {
-	if len(rep.Rejects) >= maxRejects {
-		return
+func addReject(rejects []lake.Reject, r *schemas.Reject) []lake.Reject {
+	if len(rejects) >= maxRejects {
+		return rejects
 	}
-	rep.Rejects = append(rep.Rejects, lake.Reject{
+	return append(rejects, lake.Reject{
 		Offset: r.At.Offset, Run: r.At.Run, Request: r.At.Request, Reason: r.Reason, Hint: cmp.Or(hintOf(r.Reason), r.Hint), Fatal: r.Fatal,
 	})
 }
+
+func (rep *Report) addReject(r *schemas.Reject) { rep.Rejects = addReject(rep.Rejects, r) }
 
 // conclude says of an upload whose runs were not all usable that it is
 // quarantined.
@@ -297,17 +423,41 @@ func (rep *Report) conclude() {
 	}
 }
 
-// commit publishes a run's manifest under its identity and warns where the lake
-// knows the same run under another one.
-func (in *Ingester) commit(run *schemas.Run, used map[string]string, blocks []lake.Block, rep *Report) (*lake.Manifest, error) {
-	m := &lake.Manifest{
-		RunID: run.ID, ContentDigest: run.ContentDigest, UploadSHA256: run.UploadSHA256, SourceName: run.SourceName,
-		ParserVersion: run.ParserVersion, Identity: identityDigest(run, used), Known: len(used), Values: used, Blocks: blocks,
+// commit makes a prepared upload count: the manifest of each run, then the
+// receipt. An upload that came twice at the same time is known the second time.
+func (in *Ingester) commit(p *prepared) (*Report, error) {
+	if p.fate != nil {
+		return in.ingestFate(*p.fate)
 	}
-	return m, in.commitManifest(m, rep)
+	if p.Known {
+		return p.Report, nil
+	}
+	if old, err := in.receipt(p.Receipt); err != nil || old != nil {
+		return old.report(), err
+	}
+	for i, m := range p.runs {
+		if err := in.commitRun(m, p.Report); err != nil {
+			return nil, err
+		}
+		if p.Observed != nil {
+			p.Observed.Manifest = m.Name()
+			continue
+		}
+		p.Runs[i].Manifest = m.Name()
+	}
+	return p.Report, in.session.PutReceipt(p.Receipt)
 }
 
-func (in *Ingester) commitManifest(m *lake.Manifest, rep *Report) error {
+func (p *prepared) report() *Report {
+	if p == nil {
+		return nil
+	}
+	return p.Report
+}
+
+// commitRun publishes a run's manifest under its identity and warns where the
+// lake knows the same run under another one.
+func (in *Ingester) commitRun(m *lake.Manifest, rep *Report) error {
 	others := in.byDigest[m.ContentDigest]
 	if in.opts.Relabel {
 		m.Revision = nextRevision(others, m)
@@ -351,43 +501,33 @@ func conflicts(m *lake.Manifest, all []*lake.Manifest) []string {
 	return out
 }
 
-// A source is an upload being read: it reports progress, stops when the context
-// does, and tells a fault of where the bytes come from from a fault in them.
-type source struct {
-	ctx      context.Context
-	r        io.Reader
-	progress func(read int64) // so far; may be nil
-	read     int64
-	err      error
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		s.err = err
-		return 0, err
-	}
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	s.read += int64(n)
-	if s.progress != nil {
-		s.progress(s.read)
-	}
-	return n, err
-}
-
-// A meter tells how much of an upload is done. An upload is gone over twice: once
-// to keep it, once to read it.
+// A meter tells how much of an upload is done.
 type meter struct {
-	tell func(bytes int64)
-	size int64
-	told int64
+	tell   func(bytes int64)
+	size   int64
+	stored int64 // of which that is a share, where it is in an archive
+	told   int64
+	half   atomic.Bool // what is read now will be read again
 }
+
+// read says that so many bytes of the upload have been read.
+func (m *meter) read(n int64) {
+	if m.stored == 0 {
+		return
+	}
+	share := float64(n) / float64(m.stored)
+	if m.half.Load() {
+		share /= 2
+	}
+	m.to(share)
+}
+
+// again says that the upload will be read a second time.
+func (m *meter) again() { m.half.Store(true) }
 
 // to says that a share of the upload, from 0 to 1, is done.
 func (m *meter) to(share float64) {
-	done := int64(share * float64(m.size))
+	done := int64(min(share, 1) * float64(m.size))
 	if m.tell == nil || m.size == 0 || done <= m.told {
 		return
 	}
@@ -397,30 +537,6 @@ func (m *meter) to(share float64) {
 
 // onlyReader hides WriteTo, which would make io.CopyBuffer bypass its buffer.
 type onlyReader struct{ io.Reader }
-
-// openRaw opens a kept upload, decompressed.
-func openRaw(ctx context.Context, path string) (io.ReadCloser, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	z, err := zstd.NewReader(bufio.NewReaderSize(&source{ctx: ctx, r: f}, 256<<10), zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &rawReader{Decoder: z, file: f}, nil
-}
-
-type rawReader struct {
-	*zstd.Decoder
-	file *os.File
-}
-
-func (r *rawReader) Close() error {
-	r.Decoder.Close()
-	return r.file.Close()
-}
 
 // Summary is one line about a report.
 func (rep *Report) Summary() string {

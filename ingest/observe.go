@@ -106,10 +106,8 @@ func isObserved(path string, head []byte) bool {
 }
 
 // observe takes in an upload without runs.
-func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o observed, m *meter) (*Report, error) {
-	id, problem := in.identifyObserved(up)
-	c, err := o.clock(in, up, id)
-	problem = errors.Join(problem, err)
+func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o observed, m *meter) (*prepared, error) {
+	id, c, problem := in.lookAroundObserved(up, o)
 	if raw.damage != nil {
 		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
 	}
@@ -121,21 +119,27 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 		Bytes: raw.size, Raw: lake.RawName(raw.sha256),
 		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(clockValues)),
 	}
-	if old, err := in.lake.Receipt(raw.sha256, receipt.Context); err != nil || (old != nil && !in.opts.Relabel) {
-		return &Report{Receipt: old, Known: true}, err
+	if old, err := in.receipt(receipt); err != nil || old != nil {
+		return old, err
 	}
 	if _, err := raw.Publish(receipt.Raw); err != nil {
 		return nil, err
 	}
-	rep := &Report{Receipt: receipt}
+	rep := &prepared{Report: &Report{Receipt: receipt}}
 	if problem != nil {
 		receipt.Quarantined = problem.Error()
-		return rep, in.session.PutReceipt(receipt)
+		return rep, nil
 	}
-	if err := in.readObserved(ctx, raw, o, c, run, rep, m); err != nil {
-		return nil, err
-	}
-	return rep, in.session.PutReceipt(receipt)
+	return rep, in.readObserved(ctx, raw, o, c, run, rep, m)
+}
+
+// lookAroundObserved collects what lies around an upload without runs.
+func (in *Ingester) lookAroundObserved(up Upload, o observed) (*Identity, clock, error) {
+	in.lookAround.Lock()
+	defer in.lookAround.Unlock()
+	id, problem := in.identifyObserved(up)
+	c, err := o.clock(in, up, id)
+	return id, c, errors.Join(problem, err)
 }
 
 // identifyObserved collects what is said of the server that an upload is of. The
@@ -173,14 +177,13 @@ func observedRun(id *Identity) *schemas.Run {
 }
 
 // readObserved reads the kept upload into blocks and publishes them.
-func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed, c clock, run *schemas.Run, rep *Report, m *meter) error {
-	file, err := openRaw(ctx, raw.Path())
+func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed, c clock, run *schemas.Run, rep *prepared, m *meter) error {
+	file, err := openRaw(ctx, raw.Path(), func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.Size())) })
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	otherHalf := func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.size)) }
-	records := o.open(&source{ctx: ctx, r: file, progress: otherHalf}, rep.SourceName, c)
+	records := o.open(file, rep.SourceName, c)
 	b := &observedBuilder{in: in, start: run.ServerStart, rep: rep}
 	defer b.discard()
 	for records.Scan() {
@@ -214,7 +217,7 @@ func (in *Ingester) countStarts(ctx context.Context, raw *rawUpload, o observed,
 	if o.starts == nil {
 		return nil
 	}
-	file, err := openRaw(ctx, raw.Path())
+	file, err := openRaw(ctx, raw.Path(), nil)
 	if err != nil {
 		return err
 	}
@@ -240,7 +243,7 @@ func startsOf(r io.Reader, name string) ([]serverlog.Start, error) {
 type observedBuilder struct {
 	in      *Ingester
 	start   schemas.Opt[string]
-	rep     *Report
+	rep     *prepared
 	events  *observedBlock[schemas.LogEventRow]
 	samples *observedBlock[schemas.SampleRow]
 	evals   *observedBlock[schemas.EvalRow]
@@ -376,10 +379,8 @@ func (b *observedBuilder) publish(o observed, c clock) (err error) {
 		RunID: schemas.NewRunID(b.rep.UploadSHA256, 0), ContentDigest: b.rep.UploadSHA256, UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName,
 		ParserVersion: o.parserVersion, Identity: identityDigest(run, values), Known: len(values), Values: values, Blocks: blocks,
 	}
-	if err := b.in.commitManifest(m, b.rep); err != nil {
-		return err
-	}
-	b.rep.Observed.Manifest, b.rep.Observed.ServerStartKnown = m.Name(), b.start.OK
+	b.rep.runs = append(b.rep.runs, m)
+	b.rep.Observed.ServerStartKnown = b.start.OK
 	return nil
 }
 

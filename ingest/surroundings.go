@@ -34,9 +34,12 @@ type sidecar struct {
 // configKeys may share the file with identity: it is also the name of the
 // command's configuration, whose keys are the names of its flags.
 var configKeys = []string{
-	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict",
+	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict", "jobs", "memory",
 	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
-	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests", "upload", "margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at", "plot", "residuals", "html", "github", "out", "week", "baseline", "file", "max-rows", "param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
+	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests", "upload",
+	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
+	"plot", "residuals", "html", "github", "out", "week", "baseline", "file", "max-rows",
+	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
 }
 
 // surroundings reads what lies around uploads, each file once.

@@ -115,6 +115,10 @@ rejected with that flag's name: --max-upload and --max-decompressed (16 GiB each
 --max-ratio (200 times its size), --max-entries (10000 members), --max-archive-depth
 (1), --max-nesting (1000), --max-string (1 MiB) and --max-requests (a million a run).
 
+Files are read side by side, as many as there are cores (--jobs), as long as what
+they may need stays within --memory (512 MiB); one that needs more is read alone.
+Neither changes the order of what is told, nor a byte of the lake.
+
 # Say what was measured
 
 A result file does not know the server: its version, its hardware, its flags.

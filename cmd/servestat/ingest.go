@@ -61,6 +61,8 @@ func (a *app) ingestCommand() *cobra.Command {
 	f.Bool("relabel", false, "let this identity replace the one under which runs are known")
 	f.Bool("strict", false, "exit 3 if anything was rejected")
 	f.String("format", "text", "text, or json: one receipt a line on stdout")
+	f.Int("jobs", 0, "files read at the same time; 0: one for each core")
+	f.String("memory", bytesText(ingest.DefaultMemory), "what files read at the same time may need; one that needs more is read alone")
 	limitFlags(f)
 	return cmd
 }
@@ -141,6 +143,9 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 		return t, err
 	}
 	opts.Limits = limits
+	if opts.Jobs, opts.Memory, err = a.resources(); err != nil {
+		return t, err
+	}
 	uploads, skipped, err := ingest.Find(paths, a.stdin)
 	if err != nil {
 		return t, err
@@ -164,24 +169,26 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 		return t, usagef("", "%w", err)
 	}
 	defer in.Close()
-	for u, err := range in.Uploads(ctx, uploads, skip) {
-		if err != nil {
-			return t, err
-		}
-		rep, err := in.Ingest(ctx, u)
-		if err != nil {
-			return t, err
-		}
+	err = in.IngestAll(ctx, uploads, skip, func(rep *ingest.Report) error {
 		t.add(rep)
 		progress.say(count(t.requests, "request"))
 		a.tell(rep)
-		if each != nil {
-			if err := each(rep); err != nil {
-				return t, err
-			}
+		if each == nil {
+			return nil
 		}
+		return each(rep)
+	})
+	return t, err
+}
+
+// resources reads how many files may be read at the same time, and in how much
+// memory.
+func (a *app) resources() (jobs int, memory int64, err error) {
+	if jobs = a.config.GetInt("jobs"); jobs < 0 {
+		return 0, 0, usagef("--jobs 2", "--jobs %d: want a number of files, or 0 for one for each core", jobs)
 	}
-	return t, nil
+	memory, err = a.bytes("memory")
+	return jobs, memory, err
 }
 
 func (t *tally) add(rep *ingest.Report) {

@@ -22,9 +22,13 @@ type terminal struct {
 	w               io.Writer
 	quiet, verbose  bool
 	progress, lines bool // say how far a command is, on a terminal or elsewhere
+
+	mu sync.Mutex // a line at a time: how far a command is comes from where the work is done
 }
 
 func (t *terminal) line(kind, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	fmt.Fprintf(t.w, "servestat: %s%s\n", kind, printable(fmt.Sprintf(format, args...)))
 }
 

@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// DefaultMemory is what uploads that are read at the same time may need.
+const DefaultMemory = 512 << 20
+
+// IngestAll takes what was found into the lake, archives by their members (see
+// [Ingester.Uploads]), several uploads at a time, and tells each what became of
+// one after the other, in their order; skipped, which may be nil, of members that
+// are no uploads. The first error ends it, of each or of an upload; those before
+// it are in the lake.
+func (in *Ingester) IngestAll(ctx context.Context, found []Upload, skipped func(Skipped), each func(*Report) error) error {
+	if skipped == nil {
+		skipped = func(Skipped) {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	queue := in.prepareAll(ctx, found)
+	var failed error
+	for next := range queue { // to the end, so that nothing is left at work
+		out := <-next
+		if failed != nil {
+			continue
+		}
+		if failed = in.settle(out, skipped, each); failed != nil {
+			cancel()
+		}
+	}
+	return failed
+}
+
+func (in *Ingester) settle(out outcome, skipped func(Skipped), each func(*Report) error) error {
+	if out.err != nil {
+		return out.err
+	}
+	if out.skipped != nil {
+		skipped(*out.skipped)
+		return nil
+	}
+	rep, err := in.commit(out.prepared)
+	if err != nil {
+		return err
+	}
+	return each(rep)
+}
+
+type outcome struct {
+	*prepared
+	skipped *Skipped // instead
+	err     error
+}
+
+// prepareAll prepares uploads as cores and memory allow. What comes of them is
+// in the queue in their order, also where a later one was faster.
+func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan outcome {
+	jobs := in.opts.Jobs
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	budget := in.opts.Memory
+	if budget <= 0 {
+		budget = DefaultMemory
+	}
+	cores, memory := semaphore.NewWeighted(int64(jobs)), semaphore.NewWeighted(budget)
+	const waiting = 256 // done, and behind one that is not
+	queue := make(chan chan outcome, waiting)
+	go func() {
+		defer close(queue)
+		skip := func(s Skipped) {
+			out := make(chan outcome, 1)
+			out <- outcome{skipped: &s}
+			queue <- out
+		}
+		for up, err := range in.Uploads(ctx, found, skip) {
+			out, need := make(chan outcome, 1), min(up.need(), budget)
+			queue <- out
+			if err != nil {
+				out <- outcome{err: err}
+				return
+			}
+			share := int64(1)
+			if up.within != nil && compressed(up.Path) {
+				share = int64(jobs) // what it may decompress to depends on those before it
+			}
+			if err := cores.Acquire(ctx, share); err != nil {
+				out <- outcome{err: err}
+				return
+			}
+			if err := memory.Acquire(ctx, need); err != nil {
+				out <- outcome{err: err}
+				return
+			}
+			go func() {
+				p, err := in.prepare(ctx, up)
+				memory.Release(need)
+				cores.Release(share)
+				out <- outcome{prepared: p, err: err}
+			}()
+		}
+	}()
+	return queue
+}
+
+// need estimates the memory in which an upload can be read: buffers, whatever
+// its size, and what is held of every request until its run closes.
+func (up *Upload) need() int64 {
+	const (
+		buffers = 48 << 20
+		part    = 16 // a request of 500 tokens takes 12 kB in the file, and 0.7 here
+	)
+	return buffers + up.Size/part
+}
