@@ -428,7 +428,7 @@ func (s *stats) join(o stats) {
 
 // encoded returns s as Parquet has it, the values in width bytes.
 func (s *stats) encoded(width int) metadata.EncodedStatistics {
-	out := metadata.EncodedStatistics{Signed: true, HasNullCount: true, NullCount: s.nulls}
+	out := metadata.EncodedStatistics{HasNullCount: true, NullCount: s.nulls}
 	if s.any {
 		out.SetMin(binary.LittleEndian.AppendUint64(nil, uint64(s.min))[:width])
 		out.SetMax(binary.LittleEndian.AppendUint64(nil, uint64(s.max))[:width])
