@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -26,7 +25,9 @@ var frames = sync.OnceValue(func() *zstd.Encoder {
 // bytes.
 func appendFrame(dst, chunk []byte) []byte {
 	if mostlyNumbers(chunk) {
-		return appendNumbersFrame(dst, chunk)
+		if out, ok := appendNumbersFrame(dst, chunk); ok {
+			return out
+		}
 	}
 	return frames().EncodeAll(chunk, dst)
 }
@@ -34,76 +35,198 @@ func appendFrame(dst, chunk []byte) []byte {
 // mostlyNumbers looks at some of the chunk.
 func mostlyNumbers(chunk []byte) bool {
 	const step = 61 // in no step with what repeats
-	seen, numeric := 0, 0
 	for i := 0; i < len(chunk); i += step {
-		seen++
-		if c := chunk[i]; c-'0' <= 9 || c == '.' || c == ',' || c == ' ' {
-			numeric++
+		if numberCode[chunk[i]].bits == 0 {
+			return false
 		}
 	}
-	return numeric*100 > seen*95
+	return len(chunk) > 0
 }
 
-var huffman = sync.Pool{New: func() any { return &huff0.Scratch{Reuse: huff0.ReusePolicyNone} }}
+// A code is the Huffman code of a character: its bits, the last in the lowest place.
+type code struct {
+	value uint8
+	bits  uint8
+}
 
-// appendNumbersFrame compresses text whose digits are noise. Looking for what
-// repeats there takes four times as long as coding the characters, and saves
-// little: a gap that was measured is 17 digits that no other gap has. So the
-// frame's blocks are literals only (RFC 8878, section 3.1.1.3.1), no sequences.
-func appendNumbersFrame(dst, chunk []byte) []byte {
+// The characters of arrays of numbers and the lengths of their codes. Digits of
+// what was measured are noise: all are about as frequent, but for the first ones
+// of numbers just above a tenth or a hundredth.
+const (
+	codeMax      = 6
+	codesOf3Bits = "01"
+	codesOf4Bits = "23456789 ,."
+	codesOf6Bits = "-[]e"
+)
+
+var (
+	numberWeights [256]uint8 // of RFC 8878: 0 where there is no code, else one more than bits spared
+	numberCode    [256]code
+	// numberPairs has the code of two characters as they lie in memory; 0 where
+	// one of them has none. The length is above the code.
+	numberPairs [1 << 16]uint32
+	numberTable []byte // the weights, as a frame has them
+)
+
+const pairBits = 16 // where a pair's length begins
+
+func init() {
+	for bits, characters := range map[uint8]string{3: codesOf3Bits, 4: codesOf4Bits, codeMax: codesOf6Bits} {
+		for _, c := range []byte(characters) {
+			numberWeights[c] = codeMax + 1 - bits
+		}
+	}
+	// Codes are given out from the longest on, in the order of the characters.
+	next, last := 0, 0
+	for weight := uint8(1); weight <= codeMax; weight++ {
+		for c, w := range numberWeights {
+			if w == weight {
+				numberCode[c] = code{uint8(next >> (weight - 1)), codeMax + 1 - weight}
+				next += 1 << (weight - 1)
+				last = max(last, c)
+			}
+		}
+	}
+	for a, first := range numberCode {
+		for b, second := range numberCode {
+			if first.bits > 0 && second.bits > 0 {
+				value := uint32(second.value) | uint32(first.value)<<second.bits
+				numberPairs[a|b<<8] = value | uint32(first.bits+second.bits)<<pairBits
+			}
+		}
+	}
+	// Four bits a weight; that of the last character follows from the others.
+	numberTable = []byte{byte(127 + last)}
+	for c := 0; c < last; c += 2 {
+		low := byte(0)
+		if c+1 < last {
+			low = numberWeights[c+1]
+		}
+		numberTable = append(numberTable, numberWeights[c]<<4|low)
+	}
+}
+
+// appendNumbersFrame compresses text whose digits are noise, if there is nothing
+// else in it. Looking for what repeats there takes ten times as long as coding
+// the characters, and saves little: a gap that was measured is 17 digits that no
+// other gap has. So the frame's blocks are literals only (RFC 8878, section
+// 3.1.1.3.1), no sequences, and their Huffman codes are always the same.
+func appendNumbersFrame(dst, chunk []byte) ([]byte, bool) {
 	const (
 		frameMagic    = 0xFD2FB528
 		singleSegment = 1 << 5
 		sizeOf4Bytes  = 2 << 6
+		blockMax      = 128 << 10
 	)
 	dst = binary.LittleEndian.AppendUint32(dst, frameMagic)
 	dst = append(dst, singleSegment|sizeOf4Bytes)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(chunk)))
-	s := huffman.Get().(*huff0.Scratch)
-	defer huffman.Put(s)
+	table := numberTable // in the first block that is compressed
 	for {
-		const blockMax = 128 << 10
 		block := chunk[:min(len(chunk), blockMax)]
 		chunk = chunk[len(block):]
-		dst = appendLiterals(dst, block, s, len(chunk) == 0)
-		if len(chunk) == 0 {
-			return dst
+		last := len(chunk) == 0
+		const least = 1 << 10 // shorter blocks are not worth four streams
+		if len(block) < least {
+			dst = append(appendBlockHeader(dst, 0, len(block), last), block...)
+		} else {
+			var ok bool
+			if dst, ok = appendLiterals(dst, block, table, last); !ok {
+				return nil, false
+			}
+			table = nil
+		}
+		if last {
+			return dst, true
 		}
 	}
 }
 
-// appendLiterals appends a block of a frame: compressed where that makes it shorter.
-func appendLiterals(dst, block []byte, s *huff0.Scratch, last bool) []byte {
+// appendBlockHeader appends the three bytes in front of a block.
+func appendBlockHeader(dst []byte, kind, size int, last bool) []byte {
+	v := size<<3 | kind<<1
+	if last {
+		v |= 1
+	}
+	return append(dst, byte(v), byte(v>>8), byte(v>>16))
+}
+
+// appendLiterals appends a compressed block, with the table, or without one as
+// the block before. It returns false where a character has no code.
+func appendLiterals(dst, block, table []byte, last bool) ([]byte, bool) {
 	const (
-		plain, compressed   = 0, 2
-		literalsHeader      = 5
+		compressed          = 2 // the kind of block
+		withTable, treeless = 2, 3
 		fourStreamsOf18Bits = 3
-		compressedLiterals  = 2
-		noSequences         = 0
-		least               = 1 << 10 // shorter blocks are not worth a table
 		sizeBits            = 18
+		headers             = 3 + 5
+		jumps               = 6 // the lengths of three streams
+		noSequences         = 0
 	)
-	head := func(kind, size int) {
-		v := uint32(size)<<3 | uint32(kind)<<1
-		if last {
-			v |= 1
+	start := len(dst)
+	dst = append(dst, make([]byte, headers)...)
+	dst = append(dst, table...)
+	jump := len(dst)
+	dst = append(dst, make([]byte, jumps)...)
+	quarter := (len(block) + 3) / 4
+	for i := range 4 {
+		at := len(dst)
+		var ok bool
+		if dst, ok = appendStream(dst, block[i*quarter:min((i+1)*quarter, len(block))]); !ok {
+			return nil, false
 		}
-		dst = append(dst, byte(v), byte(v>>8), byte(v>>16))
-	}
-	var coded []byte
-	if len(block) >= least {
-		var err error
-		if coded, _, err = huff0.Compress4X(block, s); err != nil {
-			coded = nil // it does not pay, or is one byte over and over
+		if i < 3 {
+			binary.LittleEndian.PutUint16(dst[jump+2*i:], uint16(len(dst)-at))
 		}
 	}
-	if coded == nil || len(coded)+literalsHeader+1 >= len(block) {
-		head(plain, len(block))
-		return append(dst, block...)
+	size := len(dst) - start - headers
+	dst = append(dst, noSequences)
+	kind := treeless
+	if table != nil {
+		kind = withTable
 	}
-	head(compressed, literalsHeader+len(coded)+1)
-	v := uint64(compressedLiterals | fourStreamsOf18Bits<<2 | len(block)<<4 | len(coded)<<(4+sizeBits))
-	dst = append(dst, byte(v), byte(v>>8), byte(v>>16), byte(v>>24), byte(v>>32))
-	dst = append(dst, coded...)
-	return append(dst, noSequences)
+	appendBlockHeader(dst[start:start], compressed, len(dst)-start-3, last)
+	v := uint64(kind | fourStreamsOf18Bits<<2 | len(block)<<4 | size<<(4+sizeBits))
+	for i := range 5 {
+		dst[start+3+i] = byte(v >> (8 * i))
+	}
+	return dst, true
+}
+
+// appendStream appends the codes of text, which decoders read backwards: its end
+// comes first. A bit that is set marks the other end.
+func appendStream(dst, text []byte) ([]byte, bool) {
+	var bits uint64
+	var filled, missing uint32
+	if len(text)%2 == 1 {
+		c := numberCode[text[len(text)-1]]
+		bits, filled = uint64(c.value), uint32(c.bits)
+		missing = filled - 1
+		text = text[:len(text)-1]
+	}
+	// Eight characters have 48 bits at most, and 7 are left of those before.
+	for ; len(text) >= 8; text = text[:len(text)-8] {
+		w := binary.LittleEndian.Uint64(text[len(text)-8:])
+		for _, pair := range [4]uint32{numberPairs[w>>48], numberPairs[w>>32&0xffff], numberPairs[w>>16&0xffff], numberPairs[w&0xffff]} {
+			bits |= uint64(pair&(1<<pairBits-1)) << (filled & 63)
+			filled += pair >> pairBits
+			missing |= pair - 1 // the highest bit is set by 0 only
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, bits)
+		dst = dst[:len(dst)-8+int(filled>>3)]
+		bits >>= filled &^ 7
+		filled &= 7
+	}
+	for ; len(text) >= 2; text = text[:len(text)-2] {
+		pair := numberPairs[binary.LittleEndian.Uint16(text[len(text)-2:])]
+		bits |= uint64(pair&(1<<pairBits-1)) << (filled & 63)
+		filled += pair >> pairBits
+		missing |= pair - 1
+	}
+	bits |= 1 << filled
+	for n := int(filled); n >= 0; n -= 8 {
+		dst = append(dst, byte(bits))
+		bits >>= 8
+	}
+	return dst, missing>>31 == 0
 }

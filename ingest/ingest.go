@@ -128,7 +128,7 @@ func (in *Ingester) prepare(ctx context.Context, up Upload) (*prepared, error) {
 	defer src.Close()
 	var blob *lake.Blob
 	if !in.lose {
-		if blob, err = in.session.Create(); err != nil {
+		if blob, err = in.session.CreateUnsummed(); err != nil {
 			return nil, err
 		}
 		defer blob.Discard()

@@ -139,15 +139,28 @@ func (s *Session) Create() (*Blob, error) {
 	return &Blob{session: s, file: f, sum: sha256.New()}, nil
 }
 
+// CreateUnsummed begins a blob that is not named by the digest of its own bytes,
+// so that none is taken.
+func (s *Session) CreateUnsummed() (*Blob, error) {
+	b, err := s.Create()
+	if err == nil {
+		b.sum = nil
+	}
+	return b, err
+}
+
 // Write appends to the blob.
 func (b *Blob) Write(p []byte) (int, error) {
 	n, err := b.file.Write(p)
-	b.sum.Write(p[:n])
+	if b.sum != nil {
+		b.sum.Write(p[:n])
+	}
 	b.size += int64(n)
 	return n, err
 }
 
-// SHA256 returns the digest of what was written so far, in hex.
+// SHA256 returns the digest of what was written so far, in hex. The blob is one of
+// [Session.Create].
 func (b *Blob) SHA256() string { return hex.EncodeToString(b.sum.Sum(nil)) }
 
 // Size returns the number of bytes written so far.
