@@ -112,7 +112,7 @@ func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan 
 func (up *Upload) need() int64 {
 	const (
 		buffers = 48 << 20
-		part    = 16 // a request of 500 tokens takes 12 kB in the file, and 0.7 here
+		part    = 16 // a request of 500 tokens takes 12 kB in the file and 0.15 here, one of 20 tokens 0.8 and 0.15
 	)
 	return buffers + up.Size/part
 }

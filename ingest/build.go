@@ -16,8 +16,7 @@ import (
 )
 
 // A runBuilder turns the records of one run after the other into blocks. Gaps go
-// to the tokens block as they come; requests are kept until the run closes, at
-// about a hundred bytes each.
+// to the tokens block as they come; requests are held until the run closes.
 type runBuilder struct {
 	session *lake.Session
 
@@ -26,7 +25,7 @@ type runBuilder struct {
 	blob     *lake.Blob
 	itl      *schemas.Cell
 	withGaps map[int]bool // requests that had gaps: few are failed, and all must be known
-	requests []*schemas.Request
+	requests requestLog
 	closed   *schemas.Run // which closes it
 }
 
@@ -58,8 +57,7 @@ func (b *runBuilder) add(rec schemas.Record) error {
 	case *schemas.Gaps:
 		return b.addGaps(rec)
 	case *schemas.Request:
-		r := *rec
-		b.requests = append(b.requests, &r)
+		b.requests.add(rec)
 	case *schemas.Run:
 		b.closed = rec
 	}
@@ -99,7 +97,7 @@ func (b *runBuilder) closeTokens() (gaps int64, err error) {
 // gaps, which is nil where nothing was measured.
 func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) (blocks []lake.Block, entry lake.RunEntry, err error) {
 	run := b.closed
-	entry = lake.RunEntry{RunID: run.ID, Requests: int64(len(b.requests)), Gaps: gaps}
+	entry = lake.RunEntry{RunID: run.ID, Requests: int64(b.requests.n), Gaps: gaps}
 	day := "unknown"
 	if start := run.StartedAt(); start.OK {
 		day = start.V.Format("2006-01-02")
@@ -109,14 +107,14 @@ func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) (blocks []lake.Block
 			return nil, entry, err
 		}
 	}
-	if len(b.requests) > 0 {
+	if b.requests.n > 0 {
 		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
 			itl = nil
 		}
-		if blocks, err = publishTable(b.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, b.requests)); err != nil {
+		if blocks, err = publishTable(b.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, &b.requests)); err != nil {
 			return nil, entry, err
 		}
-		if blocks, err = publishTable(b.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, b.requests, itl))); err != nil {
+		if blocks, err = publishTable(b.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, &b.requests, itl))); err != nil {
 			return nil, entry, err
 		}
 	}
@@ -124,9 +122,9 @@ func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) (blocks []lake.Block
 	return blocks, entry, err
 }
 
-func requestRows(runID string, requests []*schemas.Request) iter.Seq[*schemas.RequestRow] {
+func requestRows(runID string, requests *requestLog) iter.Seq[*schemas.RequestRow] {
 	return func(yield func(*schemas.RequestRow) bool) {
-		for _, r := range requests {
+		for r := range requests.all() {
 			if !yield(&schemas.RequestRow{RunID: runID, Request: r}) {
 				return
 			}
@@ -157,9 +155,9 @@ func appendBlock(blocks []lake.Block, blob *lake.Blob, table, day string, rows i
 }
 
 // cells returns the distributions of a run's completed requests.
-func cells(runID string, requests []*schemas.Request, itl *schemas.Cell) []*schemas.Cell {
+func cells(runID string, requests *requestLog, itl *schemas.Cell) []*schemas.Cell {
 	ttft, tpot, e2el := schemas.NewCell(runID, "ttft"), schemas.NewCell(runID, "tpot"), schemas.NewCell(runID, "e2el")
-	for _, r := range requests {
+	for r := range requests.all() {
 		if r.Status != schemas.StatusOK {
 			continue
 		}
@@ -188,7 +186,7 @@ func cells(runID string, requests []*schemas.Request, itl *schemas.Cell) []*sche
 func (r *reading) completedITL(ctx context.Context) (*schemas.Cell, error) {
 	b := r.runs
 	drop := map[int]bool{}
-	for _, q := range b.requests {
+	for q := range b.requests.all() {
 		if q.Status != schemas.StatusOK && b.withGaps[q.Index] {
 			drop[q.Index] = true
 		}
