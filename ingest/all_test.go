@@ -26,9 +26,7 @@ func ingestAll(t *testing.T, opts Options, uploads []Upload) (told []string, l *
 	defer in.Close()
 	err = in.IngestAll(t.Context(), uploads, nil, func(rep *Report) error {
 		told = append(told, rep.Summary())
-		for _, w := range rep.Warnings {
-			told = append(told, w)
-		}
+		told = append(told, rep.Warnings...)
 		return nil
 	})
 	if err != nil {
