@@ -24,7 +24,7 @@ type runBuilder struct {
 	tokens   *columnar.TokensWriter
 	blob     *lake.Blob
 	itl      *schemas.Cell
-	withGaps map[int]bool // requests that had gaps: few are failed, and all must be known
+	withGaps []bool // by request: few are failed, and all must be known
 	requests requestLog
 	closed   *schemas.Run // which closes it
 }
@@ -70,6 +70,9 @@ func (b *runBuilder) addGaps(g *schemas.Gaps) error {
 			return err
 		}
 	}
+	for len(b.withGaps) <= g.Request {
+		b.withGaps = append(b.withGaps, false)
+	}
 	b.withGaps[g.Request] = true
 	return b.tokens.Append(g)
 }
@@ -79,7 +82,7 @@ func (b *runBuilder) openTokens() error {
 	if b.blob, err = b.session.Create(); err != nil {
 		return err
 	}
-	b.itl, b.withGaps = schemas.NewCell("", "itl"), map[int]bool{}
+	b.itl = schemas.NewCell("", "itl")
 	b.tokens, err = columnar.NewTokensWriter(b.blob, b.itl)
 	return err
 }
@@ -187,7 +190,7 @@ func (r *reading) completedITL(ctx context.Context) (*schemas.Cell, error) {
 	b := r.runs
 	drop := map[int]bool{}
 	for q := range b.requests.all() {
-		if q.Status != schemas.StatusOK && b.withGaps[q.Index] {
+		if q.Status != schemas.StatusOK && q.Index < len(b.withGaps) && b.withGaps[q.Index] {
 			drop[q.Index] = true
 		}
 	}
