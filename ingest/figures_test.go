@@ -228,7 +228,7 @@ func ingestOnce(t *testing.T, paths []string, lose bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = in.IngestAll(t.Context(), uploads, func(rep *Report) error {
+	err = in.IngestAll(t.Context(), uploads, nil, func(rep *Report) error {
 		if len(rep.Runs) != 1 || len(rep.Rejects) > 0 {
 			return errors.New(rep.Summary())
 		}
@@ -468,7 +468,7 @@ func storedTokens(t *testing.T, folder string) (size, gaps int64, files int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = in.IngestAll(t.Context(), uploads, func(rep *Report) error {
+	err = in.IngestAll(t.Context(), uploads, nil, func(rep *Report) error {
 		for _, r := range rep.Runs {
 			gaps += r.Gaps
 		}
