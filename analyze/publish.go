@@ -18,7 +18,9 @@ type UpdateOptions struct {
 	// Where is a SQL condition over runs: series with such a run are brought up to
 	// date, each of them whole. Empty: all.
 	Where string
-	// Progress is told how many of the series are done.
+	// Kinds are the kinds of analyses to do; empty: all.
+	Kinds []schemas.AnalysisKind
+	// Progress is told how many of the units are done.
 	Progress func(done, of int)
 }
 
@@ -33,16 +35,18 @@ type Updated struct {
 // interruption can cost.
 const batchRuns = 500
 
-// Update brings the tables findings and curves of the lake up to date with what db
-// shows of it. A unit of work is a series: the runs of one model, hardware, path
-// and runtime version. Its results are found by a digest of all they follow from,
-// so that a new run has its own series analysed and no other, and that two
-// processes that do the same at once end in the same bytes.
+// Update brings the tables findings, curves, verdicts and changepoints of the lake
+// up to date with what db shows of it. A unit of work is a series, the runs of one
+// model, hardware, path and runtime version; the comparison of a version with the
+// one before it; or the history of one model, hardware and path. Its results are
+// found by a digest of all they follow from, so that a new run has its own series,
+// comparisons and history analysed and nothing else, and that two processes that do
+// the same at once end in the same bytes.
 //
-// Results are published series by series: what an interrupted Update had done, the
-// next one finds.
+// Results are published unit by unit: what an interrupted Update had done, the next
+// one finds.
 func Update(ctx context.Context, l *lake.Lake, db *query.DB, opts UpdateOptions) (Updated, error) {
-	units, err := seriesUnits(ctx, db, opts.Where)
+	units, err := unitsOf(ctx, db, opts.Where, opts.Kinds)
 	if err != nil {
 		return Updated{}, err
 	}
@@ -74,23 +78,24 @@ func Update(ctx context.Context, l *lake.Lake, db *query.DB, opts UpdateOptions)
 	return u, nil
 }
 
-// publishBatch analyses series by series what was loaded.
-func publishBatch(ctx context.Context, session *lake.Session, data *Data, batch []*seriesUnit, published func()) error {
+// publishBatch analyses unit by unit what was loaded.
+func publishBatch(ctx context.Context, session *lake.Session, data *Data, batch []*unit, published func()) error {
 	for _, s := range batch {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := publishSeries(session, data, s); err != nil {
-			return fmt.Errorf("results of %s: %w", s, err)
+		if err := s.publish(session, data, s); err != nil {
+			return fmt.Errorf("results of %s: %w", s.name, err)
 		}
 		published()
 	}
 	return nil
 }
 
-// Waiting counts the series that [Update] would analyse, and all there are.
-func Waiting(ctx context.Context, l *lake.Lake, db *query.DB) (waiting, of int, err error) {
-	units, err := seriesUnits(ctx, db, "")
+// Waiting counts the units of some kinds that [Update] would analyse, and all there
+// are.
+func Waiting(ctx context.Context, l *lake.Lake, db *query.DB, kinds []schemas.AnalysisKind) (waiting, of int, err error) {
+	units, err := unitsOf(ctx, db, "", kinds)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -99,8 +104,8 @@ func Waiting(ctx context.Context, l *lake.Lake, db *query.DB) (waiting, of int, 
 }
 
 // notDone are the units whose results are not in the lake.
-func notDone(l *lake.Lake, units []*seriesUnit) ([]*seriesUnit, error) {
-	var out []*seriesUnit
+func notDone(l *lake.Lake, units []*unit) ([]*unit, error) {
+	var out []*unit
 	for _, s := range units {
 		done, err := l.Has(s.Name())
 		if err != nil {
@@ -113,71 +118,203 @@ func notDone(l *lake.Lake, units []*seriesUnit) ([]*seriesUnit, error) {
 	return out, nil
 }
 
-// A seriesUnit is a series as a unit of work.
-type seriesUnit struct {
+// A unit is a unit of work.
+type unit struct {
 	lake.Analysis
-	id   schemas.SeriesID
-	runs []string
+	name    string // for people
+	runs    []string
+	publish func(*lake.Session, *Data, *unit) error
 }
 
-func (s *seriesUnit) String() string {
-	g := Group{Model: s.id.Model.V, Hardware: s.id.Hardware.V, Path: s.id.PathLabel.V}
-	return fmt.Sprintf("%s, %s", g, (&Run{RunIdentity: query.RunIdentity{RuntimeVersion: textOf(s.id.RuntimeVersion)}}).version())
+func newUnit(kind schemas.AnalysisKind, name string, publish func(*lake.Session, *Data, *unit) error) *unit {
+	return &unit{Analysis: lake.Analysis{Kind: kind.Name, Version: kind.Version}, name: name, publish: publish}
 }
 
-// seriesUnits lists the series that hold a run that satisfies where.
-func seriesUnits(ctx context.Context, db *query.DB, where string) ([]*seriesUnit, error) {
-	wanted, err := db.RunSeries(ctx, where)
+// of adds the runs of a series to what the unit is of.
+func (u *unit) of(s *series) {
+	u.runs = append(u.runs, s.runs...)
+	u.Inputs = append(u.Inputs, s.inputs...)
+}
+
+// unitsOf lists the units of some kinds that hold a run that satisfies where.
+func unitsOf(ctx context.Context, db *query.DB, where string, kinds []schemas.AnalysisKind) ([]*unit, error) {
+	all, chosen, err := seriesOfLake(ctx, db, where)
 	if err != nil {
 		return nil, err
 	}
-	all := wanted
+	if len(kinds) == 0 {
+		kinds = schemas.AnalysisKinds()
+	}
+	var units []*unit
+	for _, kind := range kinds {
+		switch kind.Name {
+		case schemas.SeriesAnalysis.Name:
+			units = append(units, seriesUnits(all, chosen)...)
+		case schemas.ComparisonAnalysis.Name:
+			units = append(units, comparisonUnits(all, chosen)...)
+		case schemas.HistoryAnalysis.Name:
+			units = append(units, historyUnits(all, chosen)...)
+		}
+	}
+	return units, nil
+}
+
+// A series is the runs of one model, hardware, path and runtime version.
+type series struct {
+	id     schemas.SeriesID
+	runs   []string
+	inputs []string // names of their manifests
+}
+
+func (s *series) group() Group {
+	return Group{Model: s.id.Model.V, Hardware: s.id.Hardware.V, Path: s.id.PathLabel.V}
+}
+
+// version is the runtime version as people read it.
+func (s *series) version() string {
+	return (&Run{RunIdentity: query.RunIdentity{RuntimeVersion: textOf(s.id.RuntimeVersion)}}).version()
+}
+
+// subject selects the series; without its version, all of its group.
+func (s *series) subject(version bool) lake.Subject {
+	of := lake.Subject{}
+	for i, value := range []schemas.Opt[string]{s.id.Model, s.id.Hardware, s.id.PathLabel, s.id.RuntimeVersion} {
+		if schemas.SeriesColumns[i] == "runtime_version" && !version {
+			continue
+		}
+		of[schemas.SeriesColumns[i]] = nil
+		if value.OK {
+			of[schemas.SeriesColumns[i]] = &value.V
+		}
+	}
+	return of
+}
+
+// sameGroup reports whether two series differ in their version alone.
+func (s *series) sameGroup(o *series) bool {
+	return s.id.Model == o.id.Model && s.id.Hardware == o.id.Hardware && s.id.PathLabel == o.id.PathLabel
+}
+
+// seriesOfLake lists all series, and those that hold a run that satisfies where.
+func seriesOfLake(ctx context.Context, db *query.DB, where string) (all []*series, chosen map[*series]bool, err error) {
+	wanted, err := db.RunSeries(ctx, where)
+	if err != nil {
+		return nil, nil, err
+	}
+	runs := wanted
 	if where != "" {
-		if all, err = db.RunSeries(ctx, ""); err != nil {
-			return nil, err
+		if runs, err = db.RunSeries(ctx, ""); err != nil {
+			return nil, nil, err
 		}
 	}
 	manifests := map[string]string{}
 	for _, m := range db.Effective() {
 		manifests[m.RunID] = m.Name()
 	}
-	chosen := map[schemas.SeriesID]bool{}
-	for _, r := range wanted {
-		chosen[seriesOf(r)] = true
-	}
-	var units []*seriesUnit
-	at := map[schemas.SeriesID]*seriesUnit{}
-	for _, r := range all {
+	at := map[schemas.SeriesID]*series{}
+	for _, r := range runs {
 		id := seriesOf(r)
-		if !chosen[id] {
-			continue
-		}
 		name, ok := manifests[r.RunID]
 		if !ok {
-			return nil, fmt.Errorf("run %s has no manifest", r.RunID)
+			return nil, nil, fmt.Errorf("run %s has no manifest", r.RunID)
 		}
 		s := at[id]
 		if s == nil {
-			s = newSeriesUnit(id)
+			s = &series{id: id}
 			at[id] = s
-			units = append(units, s)
+			all = append(all, s)
 		}
 		s.runs = append(s.runs, r.RunID)
-		s.Inputs = append(s.Inputs, name)
+		s.inputs = append(s.inputs, name)
 	}
-	return units, nil
+	chosen = map[*series]bool{}
+	for _, r := range wanted {
+		chosen[at[seriesOf(r)]] = true
+	}
+	return all, chosen, nil
 }
 
-func newSeriesUnit(id schemas.SeriesID) *seriesUnit {
-	kind := schemas.SeriesAnalysis
-	of := lake.Subject{}
-	for i, value := range []schemas.Opt[string]{id.Model, id.Hardware, id.PathLabel, id.RuntimeVersion} {
-		of[schemas.SeriesColumns[i]] = nil
-		if value.OK {
-			of[schemas.SeriesColumns[i]] = &value.V
+// seriesUnits are the series, each by itself.
+func seriesUnits(all []*series, chosen map[*series]bool) []*unit {
+	var units []*unit
+	for _, s := range all {
+		if !chosen[s] {
+			continue
+		}
+		u := newUnit(schemas.SeriesAnalysis, fmt.Sprintf("%s, %s", s.group(), s.version()), func(session *lake.Session, d *Data, u *unit) error {
+			return publishSeries(session, d, u, s.id)
+		})
+		u.Of = []lake.Subject{s.subject(true)}
+		u.of(s)
+		units = append(units, u)
+	}
+	return units
+}
+
+// comparisonUnits are the versions of a group against the ones before them.
+func comparisonUnits(all []*series, chosen map[*series]bool) []*unit {
+	var units []*unit
+	for _, group := range groupsOf(all) {
+		for i, candidate := range group[1:] {
+			baseline := group[i]
+			if !chosen[baseline] && !chosen[candidate] {
+				continue
+			}
+			name := fmt.Sprintf("%s, %s against %s", candidate.group(), candidate.version(), baseline.version())
+			u := newUnit(schemas.ComparisonAnalysis, name, func(session *lake.Session, d *Data, u *unit) error {
+				return publishComparison(session, d, u, baseline, candidate)
+			})
+			u.Of = []lake.Subject{baseline.subject(true), candidate.subject(true)}
+			u.of(baseline)
+			u.of(candidate)
+			units = append(units, u)
 		}
 	}
-	return &seriesUnit{Analysis: lake.Analysis{Kind: kind.Name, Version: kind.Version, Of: []lake.Subject{of}}, id: id}
+	return units
+}
+
+// historyUnits are the groups over their versions and dates.
+func historyUnits(all []*series, chosen map[*series]bool) []*unit {
+	var units []*unit
+	for _, group := range groupsOf(all) {
+		if !slices.ContainsFunc(group, func(s *series) bool { return chosen[s] }) {
+			continue
+		}
+		first := group[0]
+		u := newUnit(schemas.HistoryAnalysis, "history of "+first.group().String(), func(session *lake.Session, d *Data, u *unit) error {
+			return publishHistory(session, d, u, first.id)
+		})
+		u.Of = []lake.Subject{first.subject(false)}
+		for _, s := range group {
+			u.of(s)
+		}
+		units = append(units, u)
+	}
+	return units
+}
+
+// groupsOf puts the series of one model, hardware and path together, the oldest
+// version first. What version a run is of is not known of some: such a series is
+// in no order, and comes last.
+func groupsOf(all []*series) [][]*series {
+	var groups [][]*series
+	for _, s := range all {
+		i := slices.IndexFunc(groups, func(g []*series) bool { return g[0].sameGroup(s) })
+		if i < 0 {
+			groups = append(groups, []*series{s})
+			continue
+		}
+		groups[i] = append(groups[i], s)
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g, func(a, b *series) int {
+			if a.id.RuntimeVersion.OK != b.id.RuntimeVersion.OK {
+				return map[bool]int{true: -1, false: 1}[a.id.RuntimeVersion.OK]
+			}
+			return compareVersions(a.version(), b.version())
+		})
+	}
+	return groups
 }
 
 func seriesOf(r query.RunSeries) schemas.SeriesID {
@@ -188,8 +325,8 @@ func seriesOf(r query.RunSeries) schemas.SeriesID {
 func textOf(o schemas.Opt[string]) query.Text { return query.Text{V: o.V, Valid: o.OK} }
 
 // batches groups units so that each has about batchRuns runs.
-func batches(units []*seriesUnit) [][]*seriesUnit {
-	var out [][]*seriesUnit
+func batches(units []*unit) [][]*unit {
+	var out [][]*unit
 	runs := batchRuns
 	for _, u := range units {
 		if runs >= batchRuns {
@@ -201,9 +338,9 @@ func batches(units []*seriesUnit) [][]*seriesUnit {
 	return out
 }
 
-// loadBatch reads the runs of some series, and nothing else of the lake. Call done
+// loadBatch reads the runs of some units, and nothing else of the lake. Call done
 // when the data are no longer needed.
-func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*seriesUnit) (data *Data, done func() error, err error) {
+func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*unit) (data *Data, done func() error, err error) {
 	wanted := map[string]bool{}
 	for _, u := range batch {
 		for _, name := range u.Inputs {
@@ -226,14 +363,19 @@ func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*seriesU
 	return data, part.Close, nil
 }
 
-// publishSeries analyses one series: blocks first, then what commits them.
-func publishSeries(session *lake.Session, data *Data, u *seriesUnit) error {
+// mine are the runs of a unit.
+func (u *unit) mine(data *Data, runs []string) *Data {
 	of := map[string]bool{}
-	for _, id := range u.runs {
+	for _, id := range runs {
 		of[id] = true
 	}
-	mine := data.Only(func(r *Run) bool { return of[r.RunID] })
-	findings, curves := findingRows(u.id, mine), curveRows(u.id, mine)
+	return data.Only(func(r *Run) bool { return of[r.RunID] })
+}
+
+// publishSeries analyses one series: blocks first, then what commits them.
+func publishSeries(session *lake.Session, data *Data, u *unit, id schemas.SeriesID) error {
+	mine := u.mine(data, u.runs)
+	findings, curves := findingRows(id, mine), curveRows(id, mine)
 	key := u.Key()
 	for _, r := range findings {
 		r.Analysis = key
@@ -248,6 +390,37 @@ func publishSeries(session *lake.Session, data *Data, u *seriesUnit) error {
 		return err
 	}
 	_, err := session.CommitAnalysis(&u.Analysis)
+	return err
+}
+
+// publishComparison sets a version against the one before it.
+func publishComparison(session *lake.Session, data *Data, u *unit, baseline, candidate *series) error {
+	rows := verdictRows(u.mine(data, baseline.runs), u.mine(data, candidate.runs), baseline, candidate)
+	key := u.Key()
+	for _, r := range rows {
+		r.Analysis = key
+	}
+	if err := publishRows(session, &u.Analysis, schemas.VerdictsTable, rows); err != nil {
+		return err
+	}
+	_, err := session.CommitAnalysis(&u.Analysis)
+	return err
+}
+
+// publishHistory looks for changes over versions and dates.
+func publishHistory(session *lake.Session, data *Data, u *unit, id schemas.SeriesID) error {
+	rows, err := changePointRows(u.mine(data, u.runs), id)
+	if err != nil {
+		return err
+	}
+	key := u.Key()
+	for _, r := range rows {
+		r.Analysis = key
+	}
+	if err := publishRows(session, &u.Analysis, schemas.ChangePointsTable, rows); err != nil {
+		return err
+	}
+	_, err = session.CommitAnalysis(&u.Analysis)
 	return err
 }
 

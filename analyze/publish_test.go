@@ -72,7 +72,7 @@ func (l laken) add(version string, start, level int) {
 	var requests []*schemas.RequestRow
 	itl := schemas.NewCell(id, "itl")
 	var tokens bytes.Buffer
-	w, err := columnar.NewTokensWriter(&tokens, id)
+	w, err := columnar.NewTokensWriter(&tokens, itl)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -82,7 +82,6 @@ func (l laken) add(version string, start, level int) {
 		for k, g := range r.Gaps {
 			gaps[k] = int64(g)
 			e2el += int64(g)
-			itl.Add(int64(g))
 		}
 		if err := w.Append(&schemas.Gaps{Request: i, FirstChunk: 1, Nanos: gaps}); err != nil {
 			l.t.Fatal(err)
@@ -92,7 +91,7 @@ func (l laken) add(version string, start, level int) {
 			InputTokens: schemas.Some(int64(r.InputTokens)), OutputTokens: schemas.Some(int64(r.OutputTokens)), Chunks: schemas.Some(int64(len(r.Gaps) + 1)),
 		}})
 	}
-	if _, err := w.Close(); err != nil {
+	if _, err := w.Close(id); err != nil {
 		l.t.Fatal(err)
 	}
 	m := &lake.Manifest{RunID: id, ContentDigest: id, Identity: "i", Blocks: []lake.Block{
@@ -209,22 +208,23 @@ func TestResultsOfOneVersionOfTheCodeAreTheSame(t *testing.T) {
 	schematest.Golden(t, golden, []byte(got.String()))
 }
 
-// An Update that is interrupted after every series, and begun again, ends in the
+// An Update that is interrupted after every unit, and begun again, ends in the
 // bytes of one that is not.
 func TestInterruptedUpdateIsCompletedByTheNext(t *testing.T) {
+	const units = 6 // three series, two comparisons, one history
 	whole, pieces := newLake(t), newLake(t)
 	for _, l := range []laken{whole, pieces} {
 		for _, version := range []string{"1.0", "1.1", "1.2"} {
 			l.add(version, 0, 4)
 		}
 	}
-	if u, err := whole.update(t.Context(), UpdateOptions{}); err != nil || u != (Updated{Units: 3, Computed: 3}) {
+	if u, err := whole.update(t.Context(), UpdateOptions{}); err != nil || u != (Updated{Units: units, Computed: units}) {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	for round := range 3 {
+	for round := range units {
 		ctx, cancel := context.WithCancel(t.Context())
 		u, err := pieces.update(ctx, UpdateOptions{Progress: func(int, int) { cancel() }})
-		if last := round == 2; (err == nil) != last || u != (Updated{Units: 3, Reused: round, Computed: 1}) {
+		if last := round == units-1; (err == nil) != last || u != (Updated{Units: units, Reused: round, Computed: 1}) {
 			t.Errorf("round %d: %+v, %v", round, u, err)
 		}
 		cancel()

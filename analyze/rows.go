@@ -3,6 +3,8 @@ package analyze
 import (
 	"fmt"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/schemas"
@@ -157,3 +159,128 @@ func finiteOrMissing(v float64) schemas.Opt[float64] {
 
 // recorded is a text that is missing where it is empty.
 func recorded(s string) schemas.Opt[string] { return schemas.Opt[string]{V: s, OK: s != ""} }
+
+// selector is what a person selects a series by.
+func (s *series) selector() string { return "runtime_version=" + s.version() }
+
+// verdictRows are what a comparison of two series says: over all levels, and at
+// each. The tests of the two are one family.
+func verdictRows(baseline, candidate *Data, b, c *series) []*schemas.VerdictRow {
+	blank := schemas.VerdictRow{
+		Model: c.id.Model, Hardware: c.id.Hardware, PathLabel: c.id.PathLabel, Baseline: b.selector(), Candidate: c.selector(),
+		BaselineRuns: b.runs, CandidateRuns: c.runs,
+	}
+	var out []*schemas.VerdictRow
+	add := func(metric, statistic string, verdict Verdict, fill func(*schemas.VerdictRow)) {
+		row := blank
+		row.Metric, row.Statistic, row.Verdict = metric, statistic, recorded(string(verdict))
+		fill(&row)
+		out = append(out, &row)
+	}
+	for _, cmp := range Compare(baseline, candidate, b.selector(), c.selector(), CompareOptions{}) {
+		add(allMetrics, allMetrics, cmp.Verdict, func(row *schemas.VerdictRow) {
+			row.Method = cmp.Method
+			row.Notes = slices.Concat(cmp.Refusals, cmp.Incomplete, cmp.Warnings)
+		})
+		for _, m := range cmp.Metrics {
+			add(m.Metric, m.Statistic, m.Verdict, func(row *schemas.VerdictRow) {
+				row.Unit, row.Method = m.Unit, m.Method
+				setChange(row, m.Baseline, m.Candidate, m.Change)
+			})
+			for _, cell := range m.Cells {
+				add(m.Metric, m.Statistic, cell.Verdict, func(row *schemas.VerdictRow) {
+					row.Unit, row.Method, row.MaxConcurrency = m.Unit, m.Method, schemas.Some(cell.MaxConcurrency)
+					setChange(row, cell.Baseline, cell.Candidate, cell.Change)
+				})
+			}
+		}
+		for _, r := range cmp.Rates {
+			add(r.Metric, "mean", r.Verdict, func(row *schemas.VerdictRow) { setRate(row, r.RateChange) })
+			for _, cell := range r.Cells {
+				add(r.Metric, "mean", cell.Verdict, func(row *schemas.VerdictRow) {
+					row.MaxConcurrency = schemas.Some(cell.MaxConcurrency)
+					setRate(row, cell.RateChange)
+				})
+			}
+		}
+	}
+	return out
+}
+
+// allMetrics stands for the metric and the statistic of a verdict over all of them.
+const allMetrics = "all"
+
+func setChange(row *schemas.VerdictRow, baseline, candidate Estimate, c Change) {
+	row.BaselineValue, row.CandidateValue = finiteOrMissing(baseline.Value), finiteOrMissing(candidate.Value)
+	row.NBaseline, row.NCandidate = countOrMissing(baseline.N), countOrMissing(candidate.N)
+	row.Ratio = quantityOf(c.Ratio)
+	row.P, row.PAdjusted, row.Detectable, row.Margin = finiteOrMissing(c.P), finiteOrMissing(c.PAdjusted), finiteOrMissing(c.Detectable), finiteOrMissing(c.Margin)
+	row.RunsNeeded, row.Notes = countOrMissing(c.RunsNeeded), c.Notes
+}
+
+// setRate fills in a share, whose effect is a difference and no ratio.
+func setRate(row *schemas.VerdictRow, c RateChange) {
+	row.Unit, row.Method = "1", "the effect is the difference of the shares"
+	row.BaselineValue, row.CandidateValue = finiteOrMissing(c.Baseline), finiteOrMissing(c.Candidate)
+	row.NBaseline, row.NCandidate = countOrMissing(c.NBaseline), countOrMissing(c.NCandidate)
+	row.P, row.PAdjusted, row.Detectable, row.Margin = finiteOrMissing(c.P), finiteOrMissing(c.PAdjusted), finiteOrMissing(c.Detectable), finiteOrMissing(c.Margin)
+	row.Notes = c.Notes
+}
+
+func quantityOf(e Estimate) schemas.Quantity {
+	q := schemas.Quantity{Value: finiteOrMissing(e.Value), N: countOrMissing(e.N)}
+	if e.Confidence > 0 {
+		q.Lo, q.Hi, q.Confidence = finiteOrMissing(e.Lo), finiteOrMissing(e.Hi), schemas.Some(e.Confidence)
+	}
+	return q
+}
+
+func countOrMissing(n int) schemas.Opt[int64] {
+	return schemas.Opt[int64]{V: int64(n), OK: n > 0}
+}
+
+// The kinds of rows in changepoints.
+const (
+	kindShift = "shift"
+	kindDrift = "drift"
+)
+
+// changePointRows are the steps and drifts in the histories of a group.
+func changePointRows(d *Data, id schemas.SeriesID) ([]*schemas.ChangePointRow, error) {
+	histories, err := Histories(d, HistoryOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var out []*schemas.ChangePointRow
+	for _, h := range histories {
+		blank := schemas.ChangePointRow{
+			Model: id.Model, Hardware: id.Hardware, PathLabel: id.PathLabel, MaxConcurrency: schemas.Some(h.MaxConcurrency),
+			Metric: h.Metric, Statistic: h.Statistic, Q: finiteOrMissing(h.FDR),
+		}
+		for _, c := range h.ChangePoints {
+			row := blank
+			row.Kind, row.Verdict, row.P, row.Ratio = kindShift, recorded(string(c.Verdict)), finiteOrMissing(c.Adjusted), quantityOf(c.Ratio)
+			row.AtVersion, row.AtDate, row.AtRun = recorded(c.At.Version), timeOrMissing(c.At.Time), recorded(c.At.RunID)
+			row.FirstVersion, row.FirstDate = recorded(c.Earliest.Version), timeOrMissing(c.Earliest.Time)
+			row.LastVersion, row.LastDate = recorded(c.Latest.Version), timeOrMissing(c.Latest.Time)
+			row.NBefore, row.NAfter, row.Notes = countOrMissing(c.NBefore), countOrMissing(c.NAfter), slices.Concat(c.Notes, h.Warnings)
+			for _, a := range c.Changed {
+				row.Changed = append(row.Changed, a.String())
+			}
+			out = append(out, &row)
+		}
+		for _, drift := range h.Drifts {
+			row := blank
+			row.Kind, row.Verdict, row.P, row.Ratio = kindDrift, recorded(string(drift.Verdict)), finiteOrMissing(drift.Adjusted), quantityOf(drift.Total)
+			row.AtVersion, row.AtDate, row.AtRun = recorded(drift.From.Version), timeOrMissing(drift.From.Time), recorded(drift.From.RunID)
+			row.LastVersion, row.LastDate = recorded(drift.To.Version), timeOrMissing(drift.To.Time)
+			row.Notes = slices.Concat([]string{fmt.Sprintf("by a factor of %.4g per %s", drift.Rate.Value, drift.Unit)}, drift.Notes, h.Warnings)
+			out = append(out, &row)
+		}
+	}
+	return out, nil
+}
+
+func timeOrMissing(t time.Time) schemas.Opt[time.Time] {
+	return schemas.Opt[time.Time]{V: t, OK: !t.IsZero()}
+}

@@ -15,21 +15,23 @@ import (
 )
 
 const analyzeLong = `Bring the results that the lake keeps up to date with its runs: findings (what
-every truth check answers) and curves (what fitted curves say), tables that
-servestat sql and anything that reads Parquet can ask.
+every truth check answers), curves (what fitted curves say), verdicts (each version
+against the one before it) and changepoints (what changed over versions and dates),
+tables that servestat sql and anything that reads Parquet can ask.
 
-The unit of work is a series: the runs of one model, hardware, path and runtime
-version. Its results are found by a digest of the runs that they follow from, so
-that a series whose runs have not changed is not analysed again. It says how many
-there are and how many were reused.
+The unit of work is a series, the runs of one model, hardware, path and runtime
+version; a comparison of two; or the history of one model, hardware and path. Its
+results are found by a digest of the runs that they follow from, so that a unit
+whose runs have not changed is not analysed again. It says how many there are and
+how many were reused.
 
-servestat curve and servestat report weekly keep their results in the same way,
-if the lake can be written to.`
+servestat curve and servestat report weekly keep findings and curves in the same
+way, if the lake can be written to.`
 
 func (a *app) analyzeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyze [flags]",
-		Short: "bring kept results up to date: the tables findings and curves",
+		Short: "bring kept results up to date: findings, curves, verdicts, changepoints",
 		Long:  analyzeLong,
 		Example: `  servestat analyze
   servestat analyze --where "runtime_version='0.20.0'"
@@ -37,7 +39,7 @@ func (a *app) analyzeCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.analyze(cmd.Context()) },
 	}
-	cmd.Flags().String("where", "", "SQL condition over runs: only series with such a run")
+	cmd.Flags().String("where", "", "SQL condition over runs: only what has such a run")
 	cmd.Flags().String("format", "text", "text or json")
 	return cmd
 }
@@ -55,7 +57,7 @@ func (a *app) analyze(ctx context.Context) error {
 				return badSelection(err)
 			}
 		}
-		done, err = a.update(ctx, db, where)
+		done, err = a.update(ctx, db, where, schemas.AnalysisKinds())
 		return err
 	})
 	if err != nil {
@@ -68,13 +70,13 @@ func (a *app) analyze(ctx context.Context) error {
 	return err
 }
 
-func (a *app) update(ctx context.Context, db *query.DB, where string) (analyze.Updated, error) {
+func (a *app) update(ctx context.Context, db *query.DB, where string, kinds []schemas.AnalysisKind) (analyze.Updated, error) {
 	l, err := a.openLake()
 	if err != nil {
 		return analyze.Updated{}, err
 	}
-	return analyze.Update(ctx, l, db, analyze.UpdateOptions{Where: where, Progress: func(done, of int) {
-		a.term.detailf("%d of %d series analysed", done, of)
+	return analyze.Update(ctx, l, db, analyze.UpdateOptions{Where: where, Kinds: kinds, Progress: func(done, of int) {
+		a.term.detailf("%d of %d analyses done", done, of)
 	}})
 }
 
@@ -82,7 +84,7 @@ func (a *app) update(ctx context.Context, db *query.DB, where string) (analyze.U
 // The answer does not depend on it: where it cannot be done, the command goes on,
 // and says so unless the lake is simply not this user's to write to.
 func (a *app) keepResults(ctx context.Context, db *query.DB, where string) {
-	done, err := a.update(ctx, db, where)
+	done, err := a.update(ctx, db, where, []schemas.AnalysisKind{schemas.SeriesAnalysis})
 	switch {
 	case err == nil:
 		a.term.detailf("analyze: %s, %d reused", count(done.Units, "unit"), done.Reused)
@@ -94,25 +96,34 @@ func (a *app) keepResults(ctx context.Context, db *query.DB, where string) {
 	}
 }
 
-// kept are the tables that servestat analyze fills, as words of a statement.
-var kept = regexp.MustCompile(`(?i)\b(` + strings.Join(schemas.SeriesAnalysis.Tables, "|") + `)\b`)
+// spoken lists the kinds of analyses whose tables a statement speaks of.
+func spoken(statement string) []schemas.AnalysisKind {
+	var out []schemas.AnalysisKind
+	for _, kind := range schemas.AnalysisKinds() {
+		if regexp.MustCompile(`(?i)\b(` + strings.Join(kind.Tables, "|") + `)\b`).MatchString(statement) {
+			out = append(out, kind)
+		}
+	}
+	return out
+}
 
 // warnOfOldResults says so where a statement speaks of results of analyses and not
 // all of the lake is analysed.
 func (a *app) warnOfOldResults(ctx context.Context, db *query.DB, statement string) error {
-	if !kept.MatchString(statement) {
+	kinds := spoken(statement)
+	if len(kinds) == 0 {
 		return nil
 	}
 	l, err := a.openLake()
 	if err != nil {
 		return err
 	}
-	waiting, series, err := analyze.Waiting(ctx, l, db)
+	waiting, of, err := analyze.Waiting(ctx, l, db, kinds)
 	if err != nil {
 		return err
 	}
 	if waiting > 0 {
-		a.term.warnf("%d of %d series are not analysed as they are now: servestat analyze brings them up to date", waiting, series)
+		a.term.warnf("%d of %d analyses are not of the runs as they are now: servestat analyze brings them up to date", waiting, of)
 	}
 	return nil
 }

@@ -216,18 +216,25 @@ limit nor its deadline. --explain-files says which blocks were read.
 # Keep what was found
 
 	$ servestat analyze
-	analyze: 2 units, 1 reused
+	analyze: 4 units, 1 reused
 	$ servestat sql --format csv "select runtime_version, curve, round(value, 1) as knee, round(lo, 1) as lo, round(hi, 1) as hi from curves where name = 'knee' order by all"
 	runtime_version,curve,knee,lo,hi
 	0.19.0,affine,8.7,8.6,8.9
 	0.20.0,affine,8.7,8.6,8.8
 
-What the truth checks say of every run is the table findings, what fitted curves
-say is curves: parameters, knee, onset, limit, peak, the band, what was measured
-at each level. The unit is a series, the runs of one model, hardware, path and
-runtime version. One whose runs have not changed is not analysed again: above,
-the curve had been asked for before. A result of other runs than there are now is
-not shown, and sql says so on stderr.
+What the truth checks say of every run is the table findings. What fitted curves
+say is curves: parameters, knee, onset, limit, peak, the band, what was measured at
+each level. Each version against the one before it is verdicts, and what changed
+over versions and dates changepoints.
+
+	$ servestat sql --format csv "select metric, statistic, verdict, round(ratio, 3) as ratio from verdicts where max_concurrency is null and metric in ('itl', 'ttft') order by all"
+	metric,statistic,verdict,ratio
+	…
+
+The unit of work is a series, the runs of one model, hardware, path and runtime
+version; a comparison of two; or a history. One whose runs have not changed is not
+analysed again: above, the curve had been asked for before. A result of other runs
+than there are now is not shown, and sql says so on stderr.
 
 # Hand it on
 
