@@ -78,6 +78,7 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		want string
 	}{
 		{"some failed", func(r *audit.Run) { r.Failed = 2 }, "failed WARN"},
+		{"most failed: what is left is a selection", func(r *audit.Run) { r.Requests, r.Failed = 400, 200 }, "failed FAIL"},
 		{"all failed", func(r *audit.Run) { r.Failed, r.Completed, r.OutputThroughput = 200, 0, 0 }, "failed FAIL"},
 		{"no chunk came", func(r *audit.Run) { r.Suspect = 1 }, "suspect WARN"},
 		{"identity gap of 15 %", func(r *audit.Run) { r.OutputThroughput *= 0.845 }, "T2 WARN"},

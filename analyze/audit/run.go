@@ -69,7 +69,7 @@ func NewRun() Run {
 
 // runChecks in order of presentation.
 var runChecks = []check{
-	{Definition{"failed requests", "did requests fail?", "failed / requests", "WARN from one, FAIL where none completed", "counts of completed and failed requests"}, failures},
+	{Definition{"failed requests", "did requests fail?", "failed / requests", "WARN from one, FAIL from half of them", "counts of completed and failed requests"}, failures},
 	{Definition{"suspect requests", "were empty streams counted as completed?", "requests without any chunk that count as completed", "WARN from one", "per-request times"}, suspects},
 	{Definition{"truncated log", "is the log whole?", "", "WARN where the upload ended before the run", "the upload"}, truncated},
 	{Definition{"T1 achieved concurrency", "was the asked concurrency reached?", "L = sum of E2EL / (last end - first start)", "WARN below 0.9 of what was asked; FAIL below 0.7, in the steady window too", "a max concurrency and per-request times, or throughput, TTFT and TPOT"}, reached},
@@ -104,6 +104,11 @@ func failures(r Run) Finding {
 		return Finding{
 			Severity: Fail, Message: fmt.Sprintf("all %d requests failed: the run has no latency", r.Requests),
 			Do: "read the errors (requests.error) before reading the latencies",
+		}
+	case 2*r.Failed >= r.Requests:
+		return Finding{
+			Severity: Fail, Message: fmt.Sprintf("%d of %d requests failed: what is left is a selection, and its latencies are of another load", r.Failed, r.Requests),
+			Do: "read the errors (requests.error), and run again when they are gone",
 		}
 	}
 	return Finding{

@@ -89,5 +89,20 @@ func (d *DB) RunSeries(ctx context.Context, where string) ([]RunSeries, error) {
 	})
 }
 
+// A FailedCheck is a truth check that runs of the lake fail.
+type FailedCheck struct {
+	Check string
+	Runs  int
+}
+
+// FailedChecks returns the truth checks that runs fail, by the findings that the lake
+// keeps: none where nothing was analysed.
+func (d *DB) FailedChecks(ctx context.Context) ([]FailedCheck, error) {
+	return ask(ctx, d, "failed_checks", nil, func(rows *sql.Rows) (FailedCheck, error) {
+		var f FailedCheck
+		return f, rows.Scan(&f.Check, &f.Runs)
+	})
+}
+
 // Effective returns the manifests of the runs that the database shows.
 func (d *DB) Effective() []*lake.Manifest { return d.effective }

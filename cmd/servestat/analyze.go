@@ -127,3 +127,23 @@ func (a *app) warnOfOldResults(ctx context.Context, db *query.DB, statement stri
 	}
 	return nil
 }
+
+// measured are the relations whose rows are numbers of runs.
+var measured = regexp.MustCompile(`(?i)\b(run_summary|load_points|run_steady|steady_windows|requests|tokens|token_times|cells|in_flight|curves|verdicts|changepoints)\b`)
+
+// footnote says on stderr which truth checks runs of the lake fail, where a statement
+// asks for numbers of runs and the lake keeps findings: the same marks that a table
+// or a report carries beside such numbers.
+func (a *app) footnote(ctx context.Context, db *query.DB, statement string) error {
+	if a.term.quiet || !measured.MatchString(statement) {
+		return nil
+	}
+	failed, err := db.FailedChecks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range failed {
+		a.term.warnf("%s: FAIL for %s of this lake, whose numbers must not be used: the table findings says which and why", f.Check, count(f.Runs, "run"))
+	}
+	return nil
+}

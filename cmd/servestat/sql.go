@@ -206,7 +206,10 @@ func (a *app) ask(ctx context.Context, q *inquiry, db *query.DB, statement strin
 		return q.late(ctx, err)
 	}
 	defer rows.Close()
-	return q.late(ctx, writeRows(w, rows, q))
+	if err := writeRows(w, rows, q); err != nil {
+		return q.late(ctx, err)
+	}
+	return q.late(ctx, a.footnote(ctx, db, statement))
 }
 
 // late says that it was the deadline that ended a statement.
