@@ -70,6 +70,36 @@ func TestHistogramMiddleIsWithinHalfAPercent(t *testing.T) {
 	}
 }
 
+// However values are divided among runs, the runs' buckets add up to those of all.
+func TestHistogramsMergeByAddition(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		var all schemas.Histogram
+		parts := make([]schemas.Histogram, 1+rng.IntN(6))
+		for range rng.IntN(2000) {
+			v := rng.Int64N(1 << rng.IntN(45))
+			all.Add(v)
+			parts[rng.IntN(len(parts))].Add(v)
+		}
+		merged := map[int32]int64{}
+		for _, p := range parts {
+			bucket, count := p.Buckets()
+			for i, b := range bucket {
+				merged[b] += count[i]
+			}
+		}
+		bucket, count := all.Buckets()
+		if len(bucket) != len(merged) {
+			t.Fatalf("%d buckets merged, want %d", len(merged), len(bucket))
+		}
+		for i, b := range bucket {
+			if merged[b] != count[i] {
+				t.Fatalf("bucket %d holds %d merged, want %d", b, merged[b], count[i])
+			}
+		}
+	}
+}
+
 func TestMissingIsNULLAndNotZero(t *testing.T) {
 	row := schemas.RequestsTable.Row(&schemas.RequestRow{RunID: "r", Request: &schemas.Request{Status: schemas.StatusFailed}})
 	for i, c := range schemas.RequestsTable.Columns {

@@ -8,9 +8,12 @@
 //	  raw/sha256/ab/<sha256>.zst                    uploads, byte for byte, compressed
 //	  blocks/v1/<table>/day=<YYYY-MM-DD>/<sha256>.parquet
 //	  manifests/v1/<run id>-<identity>.json         the commit of a run
+//	  manifests/v1/requires-<feature>.json          what a reader must know of
 //	  receipts/v1/<upload sha256>-<context>.json    what became of an upload
 //	  results/v1/<table>/<sha256>.parquet           what analyses found
 //	  analyses/v1/<key>.json                        the commit of an analysis
+//	  compactions/v1/<table>-day=<day>-<digest>.json  which blocks one block holds
+//	  checkpoints/v1/<sha256>.json                  manifests once more, in one file
 //	  tmp/<session>/                                private to a running process
 //
 // Everything but tmp is written once and never changed: to a private temporary
@@ -37,6 +40,46 @@
 //
 // # The same run twice
 //
-// One run can arrive more than once: in two files, or again with more labels.
-// Each arrival has its manifest; readers see one of them (see [Effective]).
+// One run can arrive more than once: in two files, again with more labels, or read
+// again by a later parser. Each arrival has its manifest; readers see one of them
+// (see [Effective]). What is superseded once stays so, whatever arrives later.
+//
+// # Compaction
+//
+// A run leaves a small block in each table. A [Compaction] names one block that
+// holds the rows of many, of one table and day: its parts, each the rows of one
+// block as some manifest names it, in this order. Which runs share a block follows
+// model, hardware, runtime version, max concurrency, run; inside, rows are ordered
+// by those of these that the table has, and a row group ends with a run, so that
+// the run id's statistics tell runs apart. The same parts give the same bytes.
+//
+// A compaction takes nothing away. Readers take a [Snapshot]: the effective
+// manifests, and for each of their blocks the file that its rows are read from. A
+// compaction counts when its block is there; where several hold a part, the larger
+// one's is read; and of a compacted block, runs that were superseded since are left
+// out by their key. So compactions may race, with each other and with ingests, and
+// may die: every outcome is right, and only the number of files differs.
+//
+// A [Session.Checkpoint] repeats manifests in one file. The manifests' folder still
+// decides which there are.
+//
+// # Collection
+//
+// [Lake.Collect] removes what no snapshot taken now would read: blocks that a
+// compaction holds, blocks of superseded manifests, compactions that a larger one
+// replaces, and orphans. A file goes when nobody has needed it for a grace period,
+// counted from its own time or, where later, from the time of what replaced it:
+// readers go on with the snapshot that they took. Manifests, receipts and the
+// uploads that they name stay. Sessions hold a shared lock on the lake's folder and
+// Collect an exclusive one while it removes, so that no writer adopts a block that
+// is going; the operating system drops both when a process dies.
+//
+// # Versions
+//
+// The layout only grows: files and keys are added, none changes its meaning, and
+// columns are found by field id. An old lake opens with a new servestat. What an old
+// servestat would read wrongly is announced by a requirement, a file among the
+// manifests, at which versions that do not know the feature stop with the advice to
+// upgrade: [Collected] and [Reparsed]. The first version knows of no requirements,
+// and stops all the same, because it is no manifest.
 package lake

@@ -117,3 +117,12 @@ func (l *Lake) Has(name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// size returns the bytes of a published file, or -1 where there is none.
+func (l *Lake) size(name string) int64 {
+	info, err := os.Stat(l.Path(name))
+	if err != nil {
+		return -1
+	}
+	return info.Size()
+}

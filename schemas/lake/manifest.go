@@ -1,14 +1,19 @@
 package lake
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -87,48 +92,139 @@ func (s *Session) Commit(m *Manifest) (created bool, err error) {
 
 // Manifests returns every manifest of the lake, by name.
 func (l *Lake) Manifests() ([]*Manifest, error) {
+	ms, _, err := l.manifests()
+	return ms, err
+}
+
+// manifests also counts those that are in no checkpoint.
+func (l *Lake) manifests() (ms []*Manifest, loose int, err error) {
+	names, err := l.manifestNames()
+	if err != nil {
+		return nil, 0, err
+	}
+	known := l.checkpointed()
+	ms = make([]*Manifest, len(names))
+	var missing []int
+	for i, name := range names {
+		if ms[i] = known[name]; ms[i] == nil {
+			missing = append(missing, i)
+		}
+	}
+	err = inParallel(len(missing), func(i int) error {
+		at := missing[i]
+		m, err := l.manifest(names[at])
+		ms[at] = m
+		return err
+	})
+	return ms, len(missing), err
+}
+
+// manifestNames lists the manifests, and refuses a lake that needs a newer
+// servestat.
+func (l *Lake) manifestNames() ([]string, error) {
 	names, err := l.list(manifestDir)
 	if err != nil {
 		return nil, err
 	}
-	ms := make([]*Manifest, 0, len(names))
+	var out []string
 	for _, name := range names {
-		m := &Manifest{}
-		if err := l.readJSON(name, manifestSchema, m); err != nil {
-			return nil, err
+		feature, required := requirement(name)
+		switch {
+		case !required:
+			out = append(out, name)
+		case !slices.Contains(features, feature):
+			return nil, fmt.Errorf("%s: the lake uses %q, which this servestat does not know: upgrade servestat", l.dir, feature)
 		}
-		ms = append(ms, m)
 	}
-	return ms, nil
+	return out, nil
 }
 
-// Effective picks, among manifests of the same content, the one that readers
-// see: the highest revision, then the one that knows most, then the first by
-// name. The choice depends on nothing but the set, so it is the same in
-// whatever order the manifests arrived. The result is ordered by run id.
-func Effective(ms []*Manifest) []*Manifest {
-	best := map[string]*Manifest{}
-	for _, m := range ms {
-		if b, ok := best[m.ContentDigest]; !ok || m.beats(b) {
-			best[m.ContentDigest] = m
+func (l *Lake) manifest(name string) (*Manifest, error) {
+	m := &Manifest{}
+	return m, l.readJSON(name, manifestSchema, m)
+}
+
+// inParallel calls do for 0 to n-1, several at a time, and returns the first error
+// by number.
+func inParallel(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, 2*runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
-	out := make([]*Manifest, 0, len(best))
-	for _, m := range best {
-		out = append(out, m)
+	return nil
+}
+
+// Effective picks the manifests that readers see: those that no other beats. Two
+// manifests compete where they are of the same content, or of the same run of an
+// upload, which another parser may have read differently. The higher revision
+// wins, then the later parser, then the one that knows most, then the first by
+// name.
+//
+// The choice depends on nothing but the set, so it is the same in whatever order
+// the manifests arrived; and since a lake only grows, what is beaten once is
+// never seen again. The result is ordered by name.
+func Effective(ms []*Manifest) []*Manifest {
+	byContent, byRun := winners(ms)
+	var out []*Manifest
+	names := map[*Manifest]string{}
+	for _, m := range ms {
+		if byContent[m.ContentDigest] == m && byRun[m.RunID] == m {
+			out = append(out, m)
+			names[m] = m.Name()
+		}
 	}
-	slices.SortFunc(out, func(a, b *Manifest) int { return strings.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(out, func(a, b *Manifest) int { return strings.Compare(names[a], names[b]) })
 	return out
+}
+
+// winners returns the best manifest of each content and of each run.
+func winners(ms []*Manifest) (byContent, byRun map[string]*Manifest) {
+	byContent, byRun = make(map[string]*Manifest, len(ms)), make(map[string]*Manifest, len(ms))
+	for _, m := range ms {
+		if b, ok := byContent[m.ContentDigest]; !ok || m.beats(b) {
+			byContent[m.ContentDigest] = m
+		}
+		if b, ok := byRun[m.RunID]; !ok || m.beats(b) {
+			byRun[m.RunID] = m
+		}
+	}
+	return byContent, byRun
 }
 
 func (m *Manifest) beats(o *Manifest) bool {
 	if m.Revision != o.Revision {
 		return m.Revision > o.Revision
 	}
+	if a, b := parserNumber(m.ParserVersion), parserNumber(o.ParserVersion); a != b {
+		return a > b
+	}
 	if m.Known != o.Known {
 		return m.Known > o.Known
 	}
 	return m.Name() < o.Name()
+}
+
+// parserNumber is the number that a parser version ends in. A format that moves
+// to another reader goes on counting, so that the later one wins.
+func parserNumber(version string) int {
+	digits := strings.TrimLeftFunc(version[strings.LastIndexAny(version, "-/")+1:], func(r rune) bool { return r < '0' || r > '9' })
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // A Receipt says what became of an upload. It is published after everything
@@ -148,6 +244,48 @@ type Receipt struct {
 	// Observed is what a server log or telemetry gave, which has no runs.
 	Observed *Observed `json:"observed,omitempty"`
 	Rejects  []Reject  `json:"rejects,omitempty"`
+	// Inputs is what besides the upload's bytes the runs were made of; receipts
+	// written before it was kept have none.
+	Inputs *Inputs `json:"inputs,omitempty"`
+}
+
+// Inputs are what an upload was read with that its bytes do not hold, so that the
+// same can be read again when the folder that it came from is gone.
+type Inputs struct {
+	// Identity is every value of every source, by key and source.
+	Identity   map[string]map[string]string `json:"identity,omitempty"`
+	EngineArgs map[string]string            `json:"engine_args,omitempty"`
+	Notes      []string                     `json:"notes,omitempty"`
+	// Problem is why the identity could not be established, if it could not.
+	Problem string `json:"problem,omitempty"`
+	// Damage is what kept the compressed upload from being read whole; Cut says
+	// that it ended early. What is kept is what could be decompressed.
+	Damage string `json:"damage,omitempty"`
+	Cut    bool   `json:"cut,omitempty"`
+	// Clock is what was known of times that the upload prints in part.
+	Clock map[string]string `json:"clock,omitempty"`
+	// Beside are the files that lay beside the upload and were read for it.
+	Beside []Companion `json:"beside,omitempty"`
+}
+
+// A Companion is a file that lay beside an upload, kept like an upload.
+type Companion struct {
+	Name string `json:"name"`
+	Raw  string `json:"raw"`
+}
+
+// Uploads returns the names of the kept uploads that the receipt needs.
+func (r *Receipt) Uploads() []string {
+	var names []string
+	if r.Raw != "" {
+		names = append(names, r.Raw)
+	}
+	if r.Inputs != nil {
+		for _, c := range r.Inputs.Beside {
+			names = append(names, c.Raw)
+		}
+	}
+	return names
 }
 
 // Observed counts the rows of an upload of what a server or its machine did.
@@ -166,6 +304,14 @@ func (o *Observed) Rows() string {
 		return fmt.Sprintf("%d judged answers", o.Evals)
 	}
 	return fmt.Sprintf("%d log events, %d samples", o.LogEvents, o.Samples)
+}
+
+// Entries are what the upload gave: its runs, or what was observed.
+func (r *Receipt) Entries() []RunEntry {
+	if r.Observed == nil {
+		return r.Runs
+	}
+	return append(slices.Clone(r.Runs), RunEntry{Manifest: r.Observed.Manifest})
 }
 
 // A RunEntry is a run of an upload.
@@ -259,17 +405,27 @@ func (l *Lake) readJSON(name, want string, into any) error {
 	if err != nil {
 		return err
 	}
-	var head struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
+	schema, err := decodeSchema(text)
+	if err != nil {
 		return fmt.Errorf("%s: %w", l.Path(name), err)
 	}
-	if head.Schema != want {
-		return fmt.Errorf("%s: schema %q, and this servestat reads %q: upgrade servestat", l.Path(name), head.Schema, want)
+	if schema != want {
+		return fmt.Errorf("%s: schema %q, and this servestat reads %q: upgrade servestat", l.Path(name), schema, want)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("%s: %w", l.Path(name), err)
 	}
 	return nil
+}
+
+// decodeSchema reads the value of "schema", with which every file of a lake
+// begins, so that a large one is not decoded twice.
+func decodeSchema(text []byte) (schema string, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	for range 2 { // the brace, the key
+		if _, err := d.Token(); err != nil {
+			return "", err
+		}
+	}
+	return schema, d.Decode(&schema)
 }

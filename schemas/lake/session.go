@@ -19,9 +19,10 @@ const tmpDir = "tmp"
 // under tmp, marked as alive by a lock that the operating system drops when the
 // process dies, however it dies.
 type Session struct {
-	lake *Lake
-	dir  string
-	lock *os.File
+	lake  *Lake
+	dir   string
+	lock  *os.File
+	share *os.File // held on the lake while it may publish: see Collect
 }
 
 // ReadOnly reports whether err is of a lake that may be read and not written to.
@@ -32,7 +33,20 @@ func ReadOnly(err error) bool {
 // Begin starts a session and removes what dead ones left behind. Sessions of
 // several processes may run side by side.
 func (l *Lake) Begin() (*Session, error) {
-	root := l.Path(tmpDir)
+	share, err := l.hold(false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.beginIn(l.Path(tmpDir))
+	if err != nil {
+		share.Close()
+		return nil, err
+	}
+	s.share = share
+	return s, nil
+}
+
+func (l *Lake) beginIn(root string) (*Session, error) {
 	l.sweep(root)
 	// A neighbour's sweep can take the still unlocked folder away: try again.
 	for range 100 {
@@ -43,6 +57,35 @@ func (l *Lake) Begin() (*Session, error) {
 	}
 	return nil, fmt.Errorf("%s: cannot make a private folder: something keeps removing it", root)
 }
+
+// holdLimit is how long to wait for those who hold the lake.
+var holdLimit = time.Minute
+
+// hold takes a lock on the lake's folder that lasts until the file is closed or
+// the process ends: shared by all who publish, exclusive for the one who removes.
+func (l *Lake) hold(exclusive bool) (*os.File, error) {
+	dir, err := os.Open(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(holdLimit); ; time.Sleep(20 * time.Millisecond) {
+		ok, err := lockFolder(dir, exclusive)
+		if ok {
+			return dir, nil
+		}
+		if err == nil && time.Now().After(deadline) {
+			err = fmt.Errorf("%s: %w: try again when it is done", l.dir, ErrBusy)
+		}
+		if err != nil {
+			dir.Close()
+			return nil, err
+		}
+	}
+}
+
+// ErrBusy is returned where another process publishes into the lake, or removes
+// from it, and neither may be disturbed.
+var ErrBusy = errors.New("another servestat is at work on this lake")
 
 func (l *Lake) begin(root string) (*Session, error) {
 	if err := os.MkdirAll(root, 0o777); err != nil {
@@ -100,6 +143,7 @@ func (s *Session) Close() error {
 	err := os.RemoveAll(s.dir)
 	s.lock.Close()
 	os.Remove(filepath.Dir(s.dir)) // tmp itself, when this was the last session
+	s.share.Close()
 	return err
 }
 

@@ -1,0 +1,403 @@
+package lake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Garbage is a file that no reader needs.
+type Garbage struct {
+	Name  string    `json:"name"`
+	Bytes int64     `json:"bytes"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"` // nobody who looked after this needs it
+	// Named says that a manifest names it, so that servestat versions that do not
+	// know of collection would miss it.
+	Named bool `json:"-"`
+}
+
+const (
+	unnamed   = "nothing names it"
+	abandoned = "a process that ended left it"
+)
+
+// Orphan reports whether nothing names the file, nor did once.
+func (g Garbage) Orphan() bool { return g.Why == unnamed || g.Why == abandoned }
+
+// Collect removes what readers no longer need and have not needed for the grace
+// period: blocks that a compaction holds, blocks of superseded manifests,
+// compactions that a larger one holds, and what interrupted processes left. It
+// never removes a manifest, a receipt, an upload that a receipt names, or the
+// results of analyses.
+//
+// A reader goes on with what it saw when it opened the lake, so grace is how long
+// a reader may stay open. Writers are kept out while files are removed, so that
+// none adopts a file that is going; Collect fails with [ErrBusy] where one is at
+// work for longer than a minute. It returns what it removed, by name.
+func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) ([]Garbage, error) {
+	found, err := l.Garbage(now, grace)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.require(found); err != nil {
+		return nil, err
+	}
+	held, err := l.hold(true)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
+	if found, err = l.Garbage(now, grace); err != nil { // a writer may have taken some into use
+		return nil, err
+	}
+	if err := l.verifyHolders(ctx, found); err != nil {
+		return nil, err
+	}
+	var removed []Garbage
+	for _, g := range found {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		if err := os.RemoveAll(l.Path(g.Name)); err != nil {
+			return removed, err
+		}
+		removed = append(removed, g)
+	}
+	slices.SortFunc(removed, func(a, b Garbage) int { return strings.Compare(a.Name, b.Name) })
+	return removed, nil
+}
+
+// require makes older readers refuse the lake before blocks go that they need.
+func (l *Lake) require(found []Garbage) error {
+	if !slices.ContainsFunc(found, func(g Garbage) bool { return g.Named }) {
+		return nil
+	}
+	s, err := l.Begin()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Require(Collected)
+}
+
+// verifyHolders reads the compacted blocks before those go that they replace.
+func (l *Lake) verifyHolders(ctx context.Context, found []Garbage) error {
+	if !slices.ContainsFunc(found, func(g Garbage) bool { return g.Named }) {
+		return nil
+	}
+	s, err := l.Snapshot()
+	if err != nil {
+		return err
+	}
+	for _, files := range s.files {
+		for _, f := range files {
+			if f.Compaction == nil {
+				continue
+			}
+			sum, err := l.digest(ctx, f.Name)
+			if err != nil {
+				return err
+			}
+			if sum != f.SHA256 {
+				return fmt.Errorf("%s is damaged: nothing was removed; servestat lake check says more", l.Path(f.Name))
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Lake) digest(ctx context.Context, name string) (string, error) {
+	file, err := os.Open(l.Path(name))
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, cancelled{ctx, file}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// cancelled is a reader that stops with its context.
+type cancelled struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c cancelled) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// Garbage lists what Collect would remove, in the order in which it would:
+// compactions before the blocks that they name.
+func (l *Lake) Garbage(now time.Time, grace time.Duration) ([]Garbage, error) {
+	c := &collector{lake: l, uses: map[string]bool{}, replaced: map[string]Garbage{}, held: map[place]time.Time{}, newest: map[place]time.Time{}}
+	if err := c.look(); err != nil {
+		return nil, err
+	}
+	for _, collect := range []func() error{c.compactions, c.blocks, c.checkpoints, c.uploads, c.sessions} {
+		if err := collect(); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(c.found, func(g Garbage) bool { return now.Sub(g.Since) < grace }), nil
+}
+
+// A collector finds out what a lake does not need.
+type collector struct {
+	lake     *Lake
+	uses     map[string]bool    // names of what readers read
+	replaced map[string]Garbage // blocks that manifests name and nobody reads
+	unused   []*Compaction
+	held     map[place]time.Time // when the compaction came that holds a block's rows
+	newest   map[place]time.Time // by table and day: when the newest one came that counts
+	found    []Garbage
+}
+
+func (c *collector) look() error {
+	ms, err := c.lake.Manifests()
+	if err != nil {
+		return err
+	}
+	all, err := c.lake.Compactions()
+	if err != nil {
+		return err
+	}
+	cs, err := c.lake.present(all)
+	if err != nil {
+		return err
+	}
+	effective := Effective(ms)
+	s := resolve(effective, cs)
+	for _, files := range s.files {
+		for _, f := range files {
+			c.use(f)
+		}
+	}
+	for _, comp := range all {
+		if !c.uses[comp.Name()] {
+			c.unused = append(c.unused, comp)
+		}
+	}
+	c.markReplaced(ms, effective)
+	return nil
+}
+
+func (c *collector) use(f *File) {
+	c.uses[f.Name] = true
+	if f.Compaction == nil {
+		return
+	}
+	comp := f.Compaction
+	c.uses[comp.Name()] = true
+	came := c.lake.modTime(comp.Name())
+	for _, p := range f.live {
+		c.held[place{comp.Table, comp.Day, p.SHA256}] = came
+	}
+	if at := (place{comp.Table, comp.Day, ""}); came.After(c.newest[at]) {
+		c.newest[at] = came
+	}
+}
+
+// markReplaced notes since when blocks that manifests name are not read.
+func (c *collector) markReplaced(ms, effective []*Manifest) {
+	byContent, byRun := winners(ms)
+	for _, m := range ms {
+		by := byContent[m.ContentDigest]
+		if by == m {
+			by = byRun[m.RunID]
+		}
+		if by == m {
+			continue
+		}
+		for _, b := range m.Blocks {
+			c.replaced[b.Name] = Garbage{Why: "of a run that " + by.Name() + " supersedes", Since: c.lake.modTime(by.Name()), Named: true}
+		}
+	}
+	for _, m := range effective { // after the others: what both name is needed
+		for _, b := range m.Blocks {
+			c.replaced[b.Name] = Garbage{Why: "a compaction holds its rows", Since: c.held[b.place()], Named: true}
+		}
+	}
+}
+
+// add notes a file that is not needed since g.Since, or since it was written.
+func (c *collector) add(g Garbage, info fs.FileInfo) {
+	g.Bytes = info.Size()
+	if info.ModTime().After(g.Since) {
+		g.Since = info.ModTime()
+	}
+	c.found = append(c.found, g)
+}
+
+func (c *collector) compactions() error {
+	for _, comp := range c.unused {
+		info, err := os.Stat(c.lake.Path(comp.Name()))
+		if err != nil {
+			return err
+		}
+		c.add(Garbage{Name: comp.Name(), Why: "another compaction holds what it holds", Since: c.newest[place{comp.Table, comp.Day, ""}]}, info)
+	}
+	return nil
+}
+
+// blocks looks through the tables that this version knows. What else lies under
+// blocks is a newer version's, and not ours to remove.
+func (c *collector) blocks() error {
+	for _, table := range slices.Sorted(maps.Keys(keyedByUpload)) {
+		err := c.lake.walk("blocks/v1/"+table, ".parquet", func(name string, info fs.FileInfo) {
+			if c.uses[name] {
+				return
+			}
+			g, ok := c.replaced[name]
+			if !ok {
+				g = c.unnamed(name)
+			}
+			g.Name = name
+			c.add(g, info)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unnamed is a block that no manifest names. One of a compaction that does not
+// count any more was needed until the one came that does.
+func (c *collector) unnamed(name string) Garbage {
+	for _, comp := range c.unused {
+		if comp.Block.Name == name {
+			return Garbage{Why: "another compaction holds what it holds", Since: c.newest[place{comp.Table, comp.Day, ""}]}
+		}
+	}
+	return Garbage{Why: unnamed}
+}
+
+func (c *collector) checkpoints() error {
+	best := c.lake.bestCheckpoint()
+	return c.lake.walk(checkpointDir, ".json", func(name string, info fs.FileInfo) {
+		if name != best {
+			c.add(Garbage{Name: name, Why: "a larger checkpoint repeats it", Since: c.lake.modTime(best)}, info)
+		}
+	})
+}
+
+func (c *collector) uploads() error {
+	named, err := c.lake.namedUploads()
+	if err != nil {
+		return err
+	}
+	return c.lake.walk("raw/sha256", ".zst", func(name string, info fs.FileInfo) {
+		if !named[name] {
+			c.add(Garbage{Name: name, Why: unnamed}, info)
+		}
+	})
+}
+
+// namedUploads returns the kept uploads that a receipt or a manifest names.
+func (l *Lake) namedUploads() (map[string]bool, error) {
+	named := map[string]bool{}
+	ms, err := l.Manifests()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ms {
+		named[RawName(m.UploadSHA256)] = true
+	}
+	rs, err := l.Receipts()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rs {
+		for _, name := range r.Uploads() {
+			named[name] = true
+		}
+	}
+	return named, nil
+}
+
+// sessions lists what processes that died left under tmp. The next session would
+// remove it, too.
+func (c *collector) sessions() error {
+	dirs, err := os.ReadDir(c.lake.Path(tmpDir))
+	if err != nil {
+		return nil // no tmp, no sessions
+	}
+	for _, d := range dirs {
+		name := path.Join(tmpDir, d.Name())
+		info, err := d.Info()
+		if err != nil || c.lake.alive(name) {
+			continue
+		}
+		c.add(Garbage{Name: name, Why: abandoned}, info)
+		c.found[len(c.found)-1].Bytes = c.lake.bytesBelow(name)
+	}
+	return nil
+}
+
+// alive reports whether a session's process holds its lock, or may be about to.
+func (l *Lake) alive(session string) bool {
+	lock, err := os.OpenFile(filepath.Join(l.Path(session), "lock"), os.O_RDWR, 0)
+	if err != nil {
+		return time.Since(l.modTime(session)) < time.Minute
+	}
+	defer lock.Close()
+	free, err := tryLock(lock)
+	return err != nil || !free
+}
+
+func (l *Lake) modTime(name string) time.Time {
+	info, err := os.Stat(l.Path(name))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+func (l *Lake) bytesBelow(name string) (n int64) {
+	_ = l.walk(name, "", func(_ string, info fs.FileInfo) { n += info.Size() })
+	return n
+}
+
+// walk calls each for the files below a folder whose names end in suffix, in
+// lexical order. A folder that is not there is empty.
+func (l *Lake) walk(dir, suffix string, each func(name string, info fs.FileInfo)) error {
+	root := l.Path(dir)
+	if _, err := os.Stat(root); os.IsNotExist(err) {
+		return nil
+	}
+	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() || !strings.HasSuffix(p, suffix) {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(l.dir, p)
+		if err != nil {
+			return err
+		}
+		each(filepath.ToSlash(rel), info)
+		return nil
+	})
+}
