@@ -3,7 +3,7 @@ module github.com/servestat/servestat
 go 1.26.0
 
 require (
-	github.com/apache/arrow/go/v17 v17.0.0 // Arrow types (schemas) and Parquet (ingest/columnar, report/table)
+	github.com/apache/arrow/go/v17 v17.0.0 // Arrow types (schemas) and Parquet (schemas/columnar, report/table)
 	github.com/dustin/go-humanize v1.0.1 // sizes as people write them
 	github.com/google/shlex v0.0.0-20191202100458-e7afc7fbc510 // tests: splits the manual's examples as a shell would
 	github.com/jedib0t/go-pretty/v6 v6.8.3 // tables on a terminal

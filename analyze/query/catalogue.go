@@ -50,10 +50,10 @@ type definition struct {
 }
 
 // catalogue lists all definitions, each after those that it uses.
-func catalogue(l *lake.Lake, ms []*lake.Manifest, as []*lake.Analysis) []definition {
+func catalogue(l *lake.Lake, seen *lake.Snapshot, as []*lake.Analysis) []definition {
 	var all []definition
 	for _, t := range schemas.MeasuredTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: tableView(l, t, ms)})
+		all = append(all, definition{Relation: tableRelation(t), sql: tableView(l, t, seen.Files(t.Name))})
 	}
 	for _, t := range schemas.ResultTables() {
 		all = append(all, definition{Relation: tableRelation(t), sql: resultView(l, t, as), needs: []string{schemas.RunsTable.Name}})

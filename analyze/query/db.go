@@ -30,7 +30,8 @@ type DB struct {
 	limits Limits
 	made   made
 
-	effective []*lake.Manifest
+	seen      *lake.Snapshot
+	effective []*lake.Manifest // that it is of
 	analyses  []*lake.Analysis // that may be current
 }
 
@@ -77,9 +78,13 @@ func openEmpty(ctx context.Context) (*DB, error) {
 
 func openDB(ctx context.Context, l *lake.Lake, effective []*lake.Manifest, limits Limits, before []string) (*DB, error) {
 	var all []*lake.Analysis
+	seen := &lake.Snapshot{}
 	if l != nil {
 		var err error
 		if all, err = l.Analyses(); err != nil {
+			return nil, err
+		}
+		if seen, err = l.SnapshotOf(effective); err != nil {
 			return nil, err
 		}
 	}
@@ -87,8 +92,8 @@ func openDB(ctx context.Context, l *lake.Lake, effective []*lake.Manifest, limit
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{tmp: tmp, limits: limits, effective: effective, analyses: candidates(all, effective)}
-	d.made = made{definitions: catalogue(l, effective, d.analyses), done: map[string]bool{}}
+	d := &DB{tmp: tmp, limits: limits, seen: seen, effective: effective, analyses: candidates(all, effective)}
+	d.made = made{definitions: catalogue(l, seen, d.analyses), done: map[string]bool{}}
 	if err := d.start(ctx, l, before); err != nil {
 		d.Close()
 		return nil, err
@@ -152,25 +157,52 @@ func (d *DB) Close() error {
 }
 
 // tableView is the statement that makes a table's view over its blocks.
-func tableView(l *lake.Lake, t schemas.TableInfo, ms []*lake.Manifest) string {
-	var paths []string
-	for _, m := range ms {
-		for _, b := range m.Blocks {
-			if b.Table != t.Name {
-				continue
-			}
-			if abs, err := filepath.Abs(l.Path(b.Name)); err == nil {
-				paths = append(paths, quote(literalGlob(abs)))
-			}
+func tableView(l *lake.Lake, t schemas.TableInfo, seen []*lake.File) string {
+	var whole, selects []string
+	for _, f := range seen {
+		abs, err := filepath.Abs(l.Path(f.Name))
+		if err != nil {
+			abs = l.Path(f.Name)
 		}
+		path := quote(literalGlob(abs))
+		if len(f.Without) == 0 {
+			whole = append(whole, path)
+			continue
+		}
+		selects = append(selects, selectBlocks(t, []string{path})+" WHERE "+only(t, f))
 	}
-	return viewOver(t, paths)
+	if len(whole) > 0 || len(selects) == 0 {
+		selects = append(selects, selectBlocks(t, whole))
+	}
+	return "CREATE VIEW " + t.Name + " AS " + strings.Join(selects, " UNION ALL ")
 }
 
-// viewOver is the statement that makes a table's view over quoted paths. Columns
-// are found by field id: those that older blocks lack read as NULL, and those
-// that newer ones have beyond ours are left out.
+// only is the condition on the rows of a compacted block that count: not those of
+// runs that were superseded since, or are not asked for.
+func only(t schemas.TableInfo, f *lake.File) string {
+	keys, in := f.Without, " NOT IN ("
+	if len(f.Live()) < len(keys) { // which row groups' statistics can answer
+		keys, in = nil, " IN ("
+		for _, p := range f.Live() {
+			keys = append(keys, p.Key)
+		}
+	}
+	quoted := make([]string, len(keys))
+	for i, k := range keys {
+		quoted[i] = quote(k)
+	}
+	return lake.KeyColumn(t.Name) + in + strings.Join(quoted, ", ") + ")"
+}
+
+// viewOver is the statement that makes a table's view over quoted paths.
 func viewOver(t schemas.TableInfo, paths []string) string {
+	return "CREATE VIEW " + t.Name + " AS " + selectBlocks(t, paths)
+}
+
+// selectBlocks is the rows of the blocks at quoted paths. Columns are found by field
+// id: those that older blocks lack read as NULL, and those that newer ones have
+// beyond ours are left out.
+func selectBlocks(t schemas.TableInfo, paths []string) string {
 	var empty, names, byID []string
 	lists := false
 	for _, c := range t.Columns {
@@ -179,15 +211,14 @@ func viewOver(t schemas.TableInfo, paths []string) string {
 		empty = append(empty, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.Type.SQL(), c.Name))
 		byID = append(byID, fmt.Sprintf("%d: {name: '%s', type: '%s', default_value: NULL}", c.ID, c.Name, c.Type.SQL()))
 	}
-	view := "CREATE VIEW " + t.Name + " AS SELECT "
 	if len(paths) == 0 {
-		return view + strings.Join(empty, ", ") + " WHERE false"
+		return "SELECT " + strings.Join(empty, ", ") + " WHERE false"
 	}
 	columns := ", schema = MAP {" + strings.Join(byID, ", ") + "}"
 	if lists { // DuckDB finds no list by field id: all of it would read as NULL
 		columns = ", union_by_name = true"
 	}
-	return view + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + ")"
+	return "SELECT " + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + ")"
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
 )
 
@@ -84,9 +85,9 @@ func (d *DB) blocks(read map[string][2]int64) []BlockRead {
 		}
 		out[i].Runs += int64(runs)
 	}
-	for _, m := range d.effective {
-		for _, b := range m.Blocks {
-			add(b, 1)
+	for _, t := range schemas.MeasuredTables() {
+		for _, f := range d.seen.Files(t.Name) {
+			add(f.Block, len(f.Live()))
 		}
 	}
 	for _, a := range d.analyses {

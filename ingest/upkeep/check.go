@@ -1,0 +1,239 @@
+package upkeep
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/columnar"
+	"github.com/servestat/servestat/schemas/lake"
+)
+
+// A Health is what a check of a lake found.
+type Health struct {
+	Schema      string `json:"schema"`
+	Manifests   int    `json:"manifests"`
+	Runs        int    `json:"runs"` // that readers see
+	Compactions int    `json:"compactions"`
+	Receipts    int    `json:"receipts"`
+	Blocks      int    `json:"blocks"`  // read
+	Uploads     int    `json:"uploads"` // read
+	Bytes       int64  `json:"bytes"`   // of both
+	// Faults are what is missing or damaged, by name.
+	Faults []lake.Fault `json:"faults"`
+	// Orphans are files that nothing names, of processes that ended early: no
+	// faults.
+	Orphans []lake.Garbage `json:"orphans"`
+}
+
+// Whole reports whether nothing is missing or damaged.
+func (h *Health) Whole() bool { return len(h.Faults) == 0 }
+
+// Check reads everything in the lake: every manifest, compaction, receipt and
+// checkpoint and what it names, every block (size, digest, every value, and the
+// rows of each run in a compacted one), every kept upload (the digest of its
+// decompressed bytes). It calls begin with the bytes to be read and progress as
+// they are; both may be nil. The error is for what keeps it from looking; what it
+// finds is in the Health.
+func Check(ctx context.Context, l *lake.Lake, begin, progress func(bytes int64)) (*Health, error) {
+	found, err := l.Inspect()
+	if err != nil {
+		return nil, err
+	}
+	h := &Health{
+		Schema: "servestat.check/1", Manifests: found.Manifests, Runs: found.Runs, Compactions: found.Compactions, Receipts: found.Receipts,
+		Faults: append([]lake.Fault{}, found.Faults...), Orphans: []lake.Garbage{},
+	}
+	c := &checker{ctx: ctx, lake: l, Health: h, progress: progress}
+	sizes := make([]int64, len(found.Claims))
+	total := int64(0)
+	for i, claim := range found.Claims {
+		if sizes[i], err = l.Size(claim); err != nil {
+			return nil, err
+		}
+		total += sizes[i]
+	}
+	if begin != nil {
+		begin(total)
+	}
+	for i, claim := range found.Claims {
+		if err := c.look(claim, sizes[i]); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(h.Faults, func(a, b lake.Fault) int { return strings.Compare(a.Name, b.Name) })
+	return h, c.orphans()
+}
+
+type checker struct {
+	*Health
+	ctx      context.Context
+	lake     *lake.Lake
+	progress func(int64)
+}
+
+// look verifies one file. A fault in it is noted; being cancelled is an error.
+func (c *checker) look(claim lake.Claim, size int64) error {
+	var err error
+	if claim.Block.Name == "" {
+		c.Uploads++
+		err = c.upload(claim)
+	} else {
+		c.Blocks++
+		err = c.block(claim, size)
+	}
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
+	if err != nil {
+		c.Faults = append(c.Faults, lake.Fault{Name: claim.Name, What: lake.Damaged, Of: claim.Of, Why: err.Error()})
+	}
+	c.Bytes += size
+	if c.progress != nil {
+		c.progress(size)
+	}
+	return nil
+}
+
+// block verifies a block against what is said of it. The digest comes first:
+// where it is right, the bytes are those that were written.
+func (c *checker) block(claim lake.Claim, size int64) error {
+	b := claim.Block
+	if size != b.Bytes {
+		return fmt.Errorf("it has %d bytes, not %d", size, b.Bytes)
+	}
+	sum, err := c.digest(claim.Name, func(r io.Reader) (io.Reader, error) { return r, nil })
+	if err != nil {
+		return err
+	}
+	if sum != b.SHA256 || path.Base(claim.Name) != b.SHA256+".parquet" {
+		return fmt.Errorf("its digest is %s", sum)
+	}
+	t, ok := knownTable(b.Table)
+	if !ok { // a newer servestat's: its digest must do
+		return nil
+	}
+	block, err := columnar.OpenBlock(c.lake.Path(claim.Name), t)
+	if errors.Is(err, columnar.ErrUnknownColumn) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer block.Close()
+	if block.Rows() != b.Rows {
+		return fmt.Errorf("it has %d rows, not %d", block.Rows(), b.Rows)
+	}
+	if err := block.Verify(c.ctx); err != nil {
+		return err
+	}
+	if claim.Compaction == nil {
+		return nil
+	}
+	return c.parts(block, claim.Compaction)
+}
+
+// parts verifies that a compacted block holds the rows of each run where its
+// compaction says.
+func (c *checker) parts(block *columnar.Block, comp *lake.Compaction) error {
+	at, left := -1, int64(0)
+	return block.Values(c.ctx, []string{lake.KeyColumn(comp.Table)}, func(v []any) error {
+		for left == 0 {
+			if at++; at == len(comp.Parts) {
+				return fmt.Errorf("it has more rows than its %d runs", len(comp.Parts))
+			}
+			left = comp.Parts[at].Rows
+		}
+		left--
+		if v[0] != comp.Parts[at].Key {
+			return fmt.Errorf("a row of %v stands among those of %s", v[0], comp.Parts[at].Key)
+		}
+		return nil
+	})
+}
+
+func knownTable(name string) (schemas.TableInfo, bool) {
+	tables := schemas.Tables()
+	i := slices.IndexFunc(tables, func(t schemas.TableInfo) bool { return t.Name == name })
+	if i < 0 {
+		return schemas.TableInfo{}, false
+	}
+	return tables[i], true
+}
+
+// upload verifies a kept upload, which is named after its decompressed bytes.
+func (c *checker) upload(claim lake.Claim) error {
+	sum, err := c.digest(claim.Name, func(r io.Reader) (io.Reader, error) {
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, err
+		}
+		return z.IOReadCloser(), nil
+	})
+	if err != nil {
+		return err
+	}
+	if want := strings.TrimSuffix(path.Base(claim.Name), ".zst"); sum != want {
+		return fmt.Errorf("the digest of its decompressed bytes is %s", sum)
+	}
+	return nil
+}
+
+// digest returns the SHA-256 of a file, opened through open.
+func (c *checker) digest(name string, open func(io.Reader) (io.Reader, error)) (string, error) {
+	file, err := os.Open(c.lake.Path(name))
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	r, err := open(file)
+	if err != nil {
+		return "", err
+	}
+	if closer, ok := r.(io.ReadCloser); ok && r != io.Reader(file) {
+		defer closer.Close()
+	}
+	sum := sha256.New()
+	buf := make([]byte, 1<<20)
+	for {
+		if err := c.ctx.Err(); err != nil {
+			return "", err
+		}
+		n, err := r.Read(buf)
+		sum.Write(buf[:n])
+		if errors.Is(err, io.EOF) {
+			return hex.EncodeToString(sum.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// orphans lists what nothing names. It is not known where manifests are damaged.
+func (c *checker) orphans() error {
+	garbage, err := c.lake.Garbage(time.Now(), 0)
+	if err != nil && !c.Whole() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, g := range garbage {
+		if g.Orphan() {
+			c.Orphans = append(c.Orphans, g)
+		}
+	}
+	return nil
+}
