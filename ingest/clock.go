@@ -139,3 +139,22 @@ func parseOffset(text string) (time.Duration, error) {
 func formatOffset(east time.Duration) string {
 	return time.Unix(0, 0).In(time.FixedZone("", int(east/time.Second))).Format("-07:00")
 }
+
+// recordedClock is the clock whose values were recorded.
+func recordedClock(values map[string]string) (c clock, err error) {
+	if text, ok := values["near"]; ok {
+		near, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return c, err
+		}
+		c.near = schemas.Some(near)
+	}
+	if text, ok := values[offsetKey]; ok {
+		east, err := parseOffset(text)
+		if err != nil {
+			return c, err
+		}
+		c.east = schemas.Some(east)
+	}
+	return c, nil
+}

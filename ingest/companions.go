@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/lake"
 )
 
 // maxCompanion is how large a file beside a result may be to be read for it.
@@ -43,28 +47,111 @@ func globLiteral(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
+// A companion is a file beside an upload, which is kept like one: what is read is
+// the copy, so that it is the same when the upload is read again.
+type companion struct {
+	name string
+	raw  string     // its name in the lake
+	blob *lake.Blob // on its way there; nil where it is there
+	open func() (io.ReadCloser, error)
+}
+
+// besideOf lists the companions of an upload: those that lie beside it, or were
+// kept with it.
+func (f format) besideOf(up Upload) []companion {
+	var out []companion
+	if up.recorded != nil {
+		for _, c := range up.recorded.Inputs.Beside {
+			path := up.recorded.from.Path(c.Raw)
+			out = append(out, companion{name: c.Name, open: func() (io.ReadCloser, error) { return openRaw(context.Background(), path, nil) }})
+		}
+		return out
+	}
+	for _, path := range f.companionsOf(up) {
+		out = append(out, companion{name: filepath.Base(path), open: func() (io.ReadCloser, error) { return os.Open(path) }})
+	}
+	return out
+}
+
+// keepBeside copies companions into the session, from where they are read then.
+// One that cannot be read stays as it is, to be noted with the runs.
+func (in *Ingester) keepBeside(cs []companion) error {
+	for i := range cs {
+		if err := in.keepCompanion(&cs[i]); err != nil {
+			discard(cs)
+			return fmt.Errorf("%s: %w", cs[i].name, err)
+		}
+	}
+	return nil
+}
+
+func (in *Ingester) keepCompanion(c *companion) error {
+	file, unreadable := c.open()
+	if unreadable != nil {
+		c.open = func() (io.ReadCloser, error) { return nil, unreadable }
+		return nil
+	}
+	defer file.Close()
+	blob, err := in.session.Create()
+	if err != nil {
+		return err
+	}
+	c.blob = blob
+	z, err := zstd.NewWriter(blob, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	sum := newDigest()
+	if _, err := io.Copy(io.MultiWriter(z, sum), onlyReader{file}); err != nil {
+		return err
+	}
+	c.raw = lake.RawName(sum.hex())
+	c.open = func() (io.ReadCloser, error) { return openRaw(context.Background(), blob.Path(), nil) }
+	return z.Close()
+}
+
+func publishBeside(cs []companion) error {
+	for _, c := range cs {
+		if c.blob == nil {
+			continue
+		}
+		if _, err := c.blob.Publish(c.raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func discard(cs []companion) {
+	for _, c := range cs {
+		if c.blob != nil {
+			c.blob.Discard()
+		}
+	}
+}
+
 // completed fills in what companions know about a run. One that cannot be read is
 // noted with the run, and costs it nothing.
-func (f format) completed(run *schemas.Run, companions []string) {
-	for _, path := range companions {
-		file, err := os.Open(path)
+func (f format) completed(run *schemas.Run, companions []companion) {
+	for _, c := range companions {
+		file, err := c.open()
 		if err == nil {
-			err = f.complete(run, filepath.Base(path), file)
+			err = f.complete(run, c.name, file)
 			file.Close()
 		}
 		if err != nil {
-			run.Notes = append(run.Notes, fmt.Sprintf("%s, which lies beside it, was not used: %v", filepath.Base(path), err))
+			run.Notes = append(run.Notes, fmt.Sprintf("%s, which lies beside it, was not used: %v", c.name, err))
 		}
 	}
 }
 
 // digestOf identifies what companions say, so that a change in one makes another
 // upload of the same result.
-func digestOf(companions []string) string {
+func digestOf(companions []companion) string {
 	h := sha256.New()
-	for _, path := range companions {
-		fmt.Fprintf(h, "%q\n", filepath.Base(path))
-		file, err := os.Open(path)
+	for _, c := range companions {
+		fmt.Fprintf(h, "%q\n", c.name)
+		file, err := c.open()
 		if err != nil {
 			continue
 		}

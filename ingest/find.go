@@ -23,11 +23,12 @@ type Upload struct {
 	// Open opens the upload, compressed as it may be.
 	Open func() (io.ReadCloser, error)
 
-	met     bool      // in a folder, and not named outright
-	within  *unpacked // the archive that it is a member of
-	share   float64   // bytes of that archive, as stored, for a byte of it
-	spooled bool      // Path is no place that the user knows
-	fate    *fate     // it stands for an archive itself
+	met      bool      // in a folder, and not named outright
+	within   *unpacked // the archive that it is a member of
+	recorded *recorded // what is known of it from before, where it is read again
+	share    float64   // bytes of that archive, as stored, for a byte of it
+	spooled  bool      // Path is no place that the user knows
+	fate     *fate     // it stands for an archive itself
 }
 
 // Plain opens the upload, decompressed where it is compressed, under the default

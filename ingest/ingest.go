@@ -50,6 +50,7 @@ type Ingester struct {
 
 	// What commits know of each other.
 	byDigest map[string][]*lake.Manifest
+	parsers  map[string]string // by run: the parser of one of its manifests
 }
 
 // New returns an Ingester into l. Close it.
@@ -59,7 +60,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 			return nil, err
 		}
 	}
-	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}}
+	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}, parsers: map[string]string{}}
 	if opts.PathPattern != "" {
 		var err error
 		if in.path, err = compilePath(opts.PathPattern); err != nil {
@@ -73,6 +74,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 	for _, m := range ms {
 		in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], m)
 		in.names[m.SourceName] = true
+		in.parsers[m.RunID] = m.ParserVersion
 	}
 	if in.session, err = l.Begin(); err != nil {
 		return nil, err
@@ -107,6 +109,8 @@ type prepared struct {
 	*Report
 	runs []*lake.Manifest // to be committed; one where it was observed
 	fate *Upload          // the archive that there is something to say of, and nothing else
+	// recorded is what is known of it from before, where it is read again.
+	recorded *recorded
 }
 
 // prepare reads an upload. It may run beside others.
@@ -140,7 +144,11 @@ func (in *Ingester) prepare(ctx context.Context, up Upload) (*prepared, error) {
 	if tooLarge != nil { // known before it is read: its beginning will do
 		r = io.LimitReader(src, headSize)
 	}
-	pass := newPassage(&source{ctx: ctx, r: r, progress: m.read}, limits, blob)
+	unpack := archive.Decompress
+	if up.recorded != nil { // it was unpacked when it came
+		unpack = archive.Plain
+	}
+	pass := newPassage(&source{ctx: ctx, r: r, progress: m.read}, unpack, limits, blob)
 	pass.tooLarge = tooLarge
 	return in.prepareFrom(ctx, c, pass, m)
 }
@@ -154,7 +162,12 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 		return in.observe(ctx, c.up, &pass.rawUpload, o, m)
 	}
 	c.recognise(head)
-	r := &reading{in: in, c: c, rep: &prepared{Report: &Report{}}, runs: newRunBuilder(in.session)}
+	if err := in.keepBeside(c.beside); err != nil {
+		_ = pass.wait(c.up.within)
+		return nil, err
+	}
+	defer discard(c.beside)
+	r := &reading{in: in, c: c, rep: &prepared{Report: &Report{}, recorded: c.up.recorded}, runs: newRunBuilder(in.session)}
 	defer r.runs.discard()
 	var several bool
 	var err error
@@ -168,6 +181,7 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 	if fault := pass.wait(c.up.within); fault != nil {
 		return nil, fmt.Errorf("%s: %w", c.up.Name, fault)
 	}
+	pass.recall(c.up.recorded)
 	if err != nil && !several {
 		return nil, err
 	}
@@ -178,6 +192,7 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 		c.problem = fmt.Errorf("cannot be read whole: %w", pass.damage)
 	}
 	receipt := in.newReceipt(c, pass.sha256, pass.size)
+	receipt.Inputs = inputsOf(c.id, c.said, &pass.rawUpload, c.beside)
 	if old, err := in.receipt(receipt); err != nil || old != nil {
 		return old, err
 	}
@@ -186,6 +201,9 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 		if _, err := pass.Publish(receipt.Raw); err != nil {
 			return nil, err
 		}
+	}
+	if err := publishBeside(c.beside); err != nil {
+		return nil, err
 	}
 	r.rep.Receipt, r.upload, r.raw = receipt, pass.sha256, pass.Blob
 	if c.problem != nil {
@@ -212,15 +230,21 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 type candidate struct {
 	up      Upload
 	id      *Identity
-	problem error
+	said    error // by what lies around it
+	problem error // what keeps it from being read: that, or what follows
 	format
-	beside []string // companions
+	beside []companion
 }
 
 // candidate collects the identity that the runs of an upload share. A faulty
 // side-car is the upload's problem, and not the end of the others.
 func (in *Ingester) candidate(up Upload) *candidate {
 	c := &candidate{up: up, id: NewIdentity(), format: format{producer: &producer{}}}
+	if up.recorded != nil {
+		c.id, c.said = recordedIdentity(up.recorded.Inputs)
+		c.problem = c.said
+		return c
+	}
 	for k, v := range in.opts.Labels {
 		c.id.Set(k, v, FromLabel)
 	}
@@ -230,7 +254,8 @@ func (in *Ingester) candidate(up Upload) *candidate {
 	if up.Path != "" {
 		in.lookAround.Lock()
 		defer in.lookAround.Unlock()
-		c.problem = up.within.said(in.around.identify(c.id, up))
+		c.said = up.within.said(in.around.identify(c.id, up))
+		c.problem = c.said
 	}
 	return c
 }
@@ -241,7 +266,7 @@ func (c *candidate) recognise(head []byte) {
 	if c.format = f; !ok && c.problem == nil {
 		c.problem = errors.New("not a format that servestat knows: " + explain(head) + "; want a result of vllm bench, AIPerf, GuideLLM, SGLang, inference-perf or another benchmark client, see servestat ingest --help")
 	}
-	c.beside = f.companionsOf(c.up)
+	c.beside = f.besideOf(c.up)
 }
 
 func (in *Ingester) newReceipt(c *candidate, sha256 string, size int64) *lake.Receipt {
@@ -436,7 +461,7 @@ func (in *Ingester) commit(p *prepared) (*Report, error) {
 		return old.report(), err
 	}
 	for i, m := range p.runs {
-		if err := in.commitRun(m, p.Report); err != nil {
+		if err := in.commitRun(m, p); err != nil {
 			return nil, err
 		}
 		if p.Observed != nil {
@@ -457,20 +482,35 @@ func (p *prepared) report() *Report {
 
 // commitRun publishes a run's manifest under its identity and warns where the
 // lake knows the same run under another one.
-func (in *Ingester) commitRun(m *lake.Manifest, rep *Report) error {
-	others := in.byDigest[m.ContentDigest]
-	if in.opts.Relabel {
-		m.Revision = nextRevision(others, m)
+func (in *Ingester) commitRun(m *lake.Manifest, p *prepared) error {
+	if old, ok := in.parsers[m.RunID]; ok && old != m.ParserVersion {
+		if err := in.session.Require(lake.Reparsed); err != nil {
+			return err
+		}
 	}
-	created, err := in.session.Commit(m)
-	if err != nil {
-		return err
+	for _, m.Revision = range in.revisionsOf(m, p.recorded) {
+		created, err := in.session.Commit(m)
+		if err != nil {
+			return err
+		}
+		if created {
+			committed := *m
+			in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], &committed)
+		}
 	}
-	if created {
-		in.byDigest[m.ContentDigest] = append(others, m)
-	}
-	rep.Warnings = append(rep.Warnings, conflicts(m, in.byDigest[m.ContentDigest])...)
+	p.Warnings = append(p.Warnings, conflicts(m, in.byDigest[m.ContentDigest])...)
 	return nil
+}
+
+// revisionsOf are those to commit m under.
+func (in *Ingester) revisionsOf(m *lake.Manifest, again *recorded) []int {
+	if again != nil && len(again.revisions[m.RunID]) > 0 {
+		return again.revisions[m.RunID]
+	}
+	if in.opts.Relabel {
+		return []int{nextRevision(in.byDigest[m.ContentDigest], m)}
+	}
+	return []int{0}
 }
 
 // nextRevision is the least revision under which m is what readers see.

@@ -108,16 +108,19 @@ func isObserved(path string, head []byte) bool {
 // observe takes in an upload without runs.
 func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o observed, m *meter) (*prepared, error) {
 	id, c, problem := in.lookAroundObserved(up, o)
+	raw.recall(up.recorded)
+	inputs := inputsOf(id, problem, raw, nil)
+	inputs.Clock = map[string]string{}
+	c.values(inputs.Clock)
 	if raw.damage != nil {
 		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
 	}
 	run := observedRun(id)
-	clockValues := map[string]string{}
-	c.values(clockValues)
 	receipt := &lake.Receipt{
 		UploadSHA256: raw.sha256, SourceName: up.Name, Format: o.name, ParserVersion: o.parserVersion,
 		Bytes: raw.size, Raw: lake.RawName(raw.sha256),
-		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(clockValues)),
+		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(inputs.Clock)),
+		Inputs:  inputs,
 	}
 	if old, err := in.receipt(receipt); err != nil || old != nil {
 		return old, err
@@ -125,7 +128,7 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 	if _, err := raw.Publish(receipt.Raw); err != nil {
 		return nil, err
 	}
-	rep := &prepared{Report: &Report{Receipt: receipt}}
+	rep := &prepared{Report: &Report{Receipt: receipt}, recorded: up.recorded}
 	if problem != nil {
 		receipt.Quarantined = problem.Error()
 		return rep, nil
@@ -133,8 +136,14 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 	return rep, in.readObserved(ctx, raw, o, c, run, rep, m)
 }
 
-// lookAroundObserved collects what lies around an upload without runs.
+// lookAroundObserved collects what lies around an upload without runs, or was
+// recorded of it.
 func (in *Ingester) lookAroundObserved(up Upload, o observed) (*Identity, clock, error) {
+	if up.recorded != nil {
+		id, problem := recordedIdentity(up.recorded.Inputs)
+		c, err := recordedClock(up.recorded.Inputs.Clock)
+		return id, c, errors.Join(problem, err)
+	}
 	in.lookAround.Lock()
 	defer in.lookAround.Unlock()
 	id, problem := in.identifyObserved(up)

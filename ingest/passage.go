@@ -25,6 +25,7 @@ const chunksAhead = 8
 // same bytes, also of a stream, and of a file that changes meanwhile.
 type passage struct {
 	src    *source
+	unpack func(io.Reader, archive.Limits) (*archive.Stream, error)
 	limits archive.Limits
 	rawUpload
 
@@ -69,9 +70,9 @@ type chunk struct {
 var chunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, chunkSize), ready: make(chan struct{}, 1)} }}
 
 // newPassage begins to read src. Wait for its end in any case.
-func newPassage(src *source, limits archive.Limits, blob *lake.Blob) *passage {
+func newPassage(src *source, unpack func(io.Reader, archive.Limits) (*archive.Stream, error), limits archive.Limits, blob *lake.Blob) *passage {
 	p := &passage{
-		src: src, limits: limits, rawUpload: rawUpload{Blob: blob}, room: make(chan struct{}, chunksAhead), left: make(chan struct{}),
+		src: src, unpack: unpack, limits: limits, rawUpload: rawUpload{Blob: blob}, room: make(chan struct{}, chunksAhead), left: make(chan struct{}),
 		parse: make(chan *chunk, chunksAhead), sum: make(chan *chunk, chunksAhead), keep: make(chan *chunk, chunksAhead),
 	}
 	p.working.Go(p.readAll)
@@ -85,7 +86,7 @@ func (p *passage) readAll() {
 	defer close(p.parse)
 	defer close(p.sum)
 	defer close(p.keep)
-	stream, err := archive.Decompress(p.src, p.limits)
+	stream, err := p.unpack(p.src, p.limits)
 	if err == nil {
 		defer stream.Close()
 		p.compressed = stream.Compression != ""

@@ -40,6 +40,7 @@ var configKeys = []string{
 	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
 	"plot", "residuals", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
+	"target", "grace", "dry-run", "into",
 }
 
 // surroundings reads what lies around uploads, each file once.

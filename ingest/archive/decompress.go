@@ -62,6 +62,15 @@ func Decompress(r io.Reader, l Limits) (*Stream, error) {
 	return s, nil
 }
 
+// Plain returns what r holds as it is, whatever it looks like: what was unpacked
+// once is not unpacked again.
+func Plain(r io.Reader, l Limits) (*Stream, error) {
+	s := &Stream{limits: l.orDefaults(), stored: &counter{r: r}, close: func() {}}
+	s.r = s.stored
+	s.limits.Unpacked, s.limits.Ratio = math.MaxInt64, math.MaxFloat64
+	return s, nil
+}
+
 // isZstd knows a frame, and the skippable ones that some tools put before it.
 func isZstd(magic []byte) bool {
 	if len(magic) < magicSize {
