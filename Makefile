@@ -8,7 +8,7 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench bench-large calibrate golden clean
+.PHONY: help build demo test check race fuzz kill bench bench-large calibrate golden clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ fuzz: ## every fuzz target for FUZZTIME inputs
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
 		done; \
 	done
+
+kill: ## kill -9 ingest, compaction and collection at 100 random points
+	SERVESTAT_KILLS=100 $(GO) test -timeout 60m -count 1 -v -run TestKilledAtRandomPoints ./cmd/servestat
 
 # The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.
 FIGURES = $(GO) test -count 1 -timeout 60m -v ./ingest -figures-servestat $(CURDIR)/bin/servestat

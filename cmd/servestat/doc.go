@@ -119,6 +119,36 @@ Files are read side by side, as many as there are cores (--jobs), as long as wha
 they may need stays within --memory (512 MiB); one that needs more is read alone.
 Neither changes the order of what is told, nor a byte of the lake.
 
+# Look after the lake
+
+Every run leaves a small block in each table. Merging them makes a lake of
+thousands of runs open and answer quickly, and changes no answer:
+
+	$ servestat lake compact
+	244 blocks (…
+	$ servestat lake gc --grace 0s --dry-run
+	…
+	would remove 244 files, …
+
+The old blocks stay for readers that are at work, until servestat lake gc removes
+what nobody has needed for a day (--grace). Lakes of which blocks were removed, and
+lakes rebuilt with later readers, need a servestat that knows of it; older ones stop
+with the advice to upgrade.
+
+	$ servestat lake check
+	whole: 60 runs, 62 manifests, 62 receipts, 250 blocks, 62 uploads read (…
+
+Check reads everything: digests, every value, every reference. Exit code 3 means
+that something is missing or damaged, and it says what. Whatever process dies at
+whatever moment, the lake stays whole.
+
+	$ servestat lake rebuild
+	62 uploads: 0 runs read again; 62 read by the same readers before
+
+Uploads are kept byte for byte, with what they were read with: labels, side-cars,
+the files beside them. So a version of servestat that reads better can read them
+again; --into another folder gives the same bytes where it reads the same.
+
 # Say what was measured
 
 A result file does not know the server: its version, its hardware, its flags.

@@ -2,18 +2,15 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -179,64 +176,4 @@ func readTree(root string) map[string][]byte {
 		panic(err)
 	}
 	return tree
-}
-
-// A process killed at any moment leaves a lake that the same command, run again,
-// completes to the same bytes as if nothing had happened; from an archive too, which
-// is unpacked inside the lake for a while.
-func TestKilledIngestIsCompletedByRunningItAgain(t *testing.T) {
-	logs, err := filepath.Abs("testdata/demo/logs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	members, err := archivetest.Folder(logs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	archived := filepath.Join(t.TempDir(), "logs") // called as the folder is
-	if err := os.WriteFile(archived, archivetest.Zip(members...), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	whole := filepath.Join(t.TempDir(), "whole")
-	begin := time.Now()
-	ingestProcess(t, whole, logs, 0)
-	took := time.Since(begin)
-	rng := rand.New(rand.NewPCG(1, 1))
-	for round, logs := range []string{logs, logs, archived} {
-		lake := filepath.Join(t.TempDir(), fmt.Sprint("killed", round))
-		killed := 0
-		for range 12 {
-			if ingestProcess(t, lake, logs, time.Duration(rng.Int64N(int64(took)))) {
-				killed++
-			}
-		}
-		ingestProcess(t, lake, logs, 0)
-		if diff := diffTrees(whole, lake); diff != "" {
-			t.Fatalf("after %d kills:\n%s", killed, diff)
-		}
-		if killed == 0 {
-			t.Error("no kill came in time: the test shows nothing")
-		}
-	}
-}
-
-// ingestProcess runs servestat ingest as a process of its own, and kills it after
-// a while if that is not 0. It reports whether it was killed.
-func ingestProcess(t *testing.T, lake, logs string, kill time.Duration) bool {
-	t.Helper()
-	ctx := t.Context()
-	if kill > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, kill)
-		defer cancel()
-	}
-	cmd := exec.CommandContext(ctx, "servestat", "ingest", "--lake", lake, logs) // Cancel is Kill: no chance to clean up
-	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil && err != nil {
-		return true
-	}
-	if err != nil {
-		t.Fatalf("ingest: %v\n%s", err, out)
-	}
-	return false
 }

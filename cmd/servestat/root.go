@@ -136,7 +136,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.ingestCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
-		a.simulateCommand(), a.versionCommand())
+		a.lakeCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
 
@@ -177,9 +177,9 @@ func (a *app) openLake() (*lake.Lake, error) {
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
-	hint := "servestat --help lists the commands"
+	hint := cmd.CommandPath() + " --help lists the commands"
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
-		hint = "did you mean: servestat " + s[0]
+		hint = "did you mean: " + cmd.CommandPath() + " " + s[0]
 	} else if _, err := os.Stat(name); err == nil {
 		hint = "did you mean: servestat ingest " + name
 	}
