@@ -51,11 +51,16 @@ type CheckAnswer struct {
 
 // Audited asks every check about the runs of d.
 func Audited(ctx context.Context, d *Data) (*Audit, error) {
-	a := &Audit{Selection: d.Selection, Totals: d.totals(), Findings: Findings(d), Unknown: d.unknowns()}
+	a := d.audited()
+	a.Findings, a.Unknown = Findings(d), d.unknowns()
 	var err error
-	if a.Agreement, err = Agree(ctx, d); err != nil {
-		return nil, err
-	}
+	a.Agreement, err = Agree(ctx, d)
+	return a, err
+}
+
+// audited are the answers of every check.
+func (d *Data) audited() *Audit {
+	a := &Audit{Selection: d.Selection, Totals: d.totals()}
 	at := map[string]*CheckCount{}
 	for _, def := range audit.Catalogue() {
 		a.Checks = append(a.Checks, CheckCount{Check: def.Check, Question: def.Question, Formula: def.Formula, Fires: def.Fires})
@@ -71,7 +76,7 @@ func Audited(ctx context.Context, d *Data) (*Audit, error) {
 	for _, s := range d.series() {
 		a.Series = append(a.Series, AuditedRun{Subject: fmt.Sprintf("%s, %s, all levels", s.group, s.version), Checks: answers(at, s.audit())})
 	}
-	return a, nil
+	return a
 }
 
 // answers turns findings into answers and counts them.

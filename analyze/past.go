@@ -18,6 +18,8 @@ import (
 type HistoryOptions struct {
 	Metrics []string // as MetricKeys has them, without failure_rate; empty: all
 	Order   Order    // empty: by date where every run has one and versions follow them, else by version
+
+	only func(g Group, name string, level int64) bool // nil: every metric at every level
 }
 
 // Order is what the runs of a history are put in order by.
@@ -202,6 +204,9 @@ func newPasts(g Group, workload string, runs []*Run, opts HistoryOptions) []past
 	for _, level := range all.levels() {
 		for _, m := range measures {
 			if len(opts.Metrics) > 0 && !slices.Contains(opts.Metrics, m.key()) {
+				continue
+			}
+			if opts.only != nil && !opts.only(g, m.name, level) {
 				continue
 			}
 			def := m.definition()

@@ -19,12 +19,18 @@ type Estimate struct {
 type Result struct {
 	Kind        string       `json:"kind"` // weekly, compare, sweep, run
 	Title       string       `json:"title"`
+	Week        string       `json:"week,omitempty"`      // of a weekly report: 2026-W47
 	Selection   string       `json:"selection,omitempty"` // the SQL condition over runs
 	Totals      Totals       `json:"totals"`
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Sweeps      []Sweep      `json:"sweeps,omitempty"`
 	Histories   []History    `json:"histories,omitempty"`
+	Evidence    []Evidence   `json:"evidence,omitempty"`  // of confirmed changes
+	Freshness   []Freshness  `json:"freshness,omitempty"` // of a week: which days have runs
+	Preflight   []LogFinding `json:"preflight,omitempty"` // what the logs of the servers say, the gravest first
 	Findings    []Finding    `json:"findings,omitempty"`
+	Checks      *Audit       `json:"-"` // every check's answers, for a picture
+	Trace       *Trace       `json:"-"` // of a single run, for pictures
 	Agreement   []Agreement  `json:"agreement,omitempty"`
 	Unknown     []Unknown    `json:"unknown,omitempty"`
 	Runs        []RunLine    `json:"runs,omitempty"`

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/servestat/servestat/analyze/query"
 )
@@ -56,7 +55,11 @@ func OneRun(ctx context.Context, d *Data) (*Result, error) {
 			res.Runs[i].Stalls = &r.Checks.Stalled.V
 		}
 	}
-	return res, nil
+	var err error
+	if len(d.Runs) == 1 && d.Runs[0].Detailed {
+		res.Trace, err = d.trace(ctx, d.Runs[0])
+	}
+	return res, err
 }
 
 // describe fills in all that every kind of report says of its data.
@@ -121,107 +124,6 @@ func mergeAgreements(parts [][]Agreement) []Agreement {
 		}
 	}
 	return out
-}
-
-// WeeklyOptions choose the week and the baseline of a weekly report.
-type WeeklyOptions struct {
-	Week     string // ISO week, 2026-W47; empty: the newest that has runs
-	Baseline string // runtime version; empty: the newest before the candidate
-	CompareOptions
-}
-
-// Weekly is the regression report of a week: in every group, the newest runtime
-// version that ran in it against the one before.
-func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
-	week, runs, err := d.week(opts.Week)
-	if err != nil {
-		return nil, err
-	}
-	res := &Result{Kind: "weekly", Title: "Weekly regression report " + week, Selection: d.Selection}
-	shown := map[*Run]bool{}
-	for _, r := range runs {
-		shown[r] = true
-	}
-	groups, history := byGroup(runs), byGroup(d.Runs)
-	var f family
-	opts.History = d
-	for _, g := range sortedGroups(groups) {
-		versions := versionsOf(groups[g])
-		candidate := versions[len(versions)-1]
-		baseline, ok := baselineFor(candidate, versionsOf(history[g]), opts.Baseline)
-		if !ok {
-			res.Notes = append(res.Notes, fmt.Sprintf("%s: nothing to compare %s with: no run of another known version", g, candidate))
-			continue
-		}
-		pick := func(version string) *Data {
-			return d.Only(func(r *Run) bool { return r.group() == g && r.version() == version })
-		}
-		b, c := pick(baseline), pick(candidate)
-		for _, r := range append(slices.Clone(b.Runs), c.Runs...) {
-			shown[r] = true
-		}
-		f.add(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)
-	}
-	res.Comparisons = f.judge(opts.CompareOptions)
-	part := d.Only(func(r *Run) bool { return shown[r] })
-	part.Selection = selectRuns(part.Runs)
-	if err := res.describe(ctx, part); err != nil {
-		return nil, err
-	}
-	return res, nil
-}
-
-// baselineFor is the version to compare a candidate with: the one asked for, or
-// else the newest that is older.
-func baselineFor(candidate string, known []string, asked string) (string, bool) {
-	if candidate == unknownVersion {
-		return "", false
-	}
-	if asked != "" {
-		return asked, asked != candidate
-	}
-	for _, v := range slices.Backward(known) {
-		if v != unknownVersion && compareVersions(v, candidate) < 0 {
-			return v, true
-		}
-	}
-	return "", false
-}
-
-// week returns the name of a week and its runs. Runs without a date belong to no
-// week, unless none has one.
-func (d *Data) week(asked string) (string, []*Run, error) {
-	if asked != "" && !isWeek(asked) {
-		return "", nil, fmt.Errorf("week %q: want the form 2026-W47", asked)
-	}
-	byWeek := map[string][]*Run{}
-	newest := ""
-	for _, r := range d.Runs {
-		if !r.StartedAt.Valid {
-			continue
-		}
-		w := weekOf(r.StartedAt.Time)
-		byWeek[w] = append(byWeek[w], r)
-		newest = max(newest, w)
-	}
-	if asked != "" {
-		return asked, byWeek[asked], nil
-	}
-	if newest == "" {
-		return "(no run has a date)", d.Runs, nil
-	}
-	return newest, byWeek[newest], nil
-}
-
-func weekOf(t time.Time) string {
-	year, week := t.ISOWeek()
-	return fmt.Sprintf("%04d-W%02d", year, week)
-}
-
-func isWeek(s string) bool {
-	var year, week int
-	n, err := fmt.Sscanf(s, "%4d-W%2d", &year, &week)
-	return err == nil && n == 2 && week >= 1 && week <= 53 && len(s) == len("2026-W47")
 }
 
 // selectRuns is the SQL condition that names exactly these runs.

@@ -279,24 +279,35 @@ func (r *Rows) Err() error {
 // Close ends the query.
 func (r *Rows) Close() error { return errors.Join(r.Rows.Close(), r.conn.Close()) }
 
-// all reads the rows of one of our own questions into T by column name.
+// ask reads the rows of one of our own questions into T by column name.
 func ask[T any](ctx context.Context, d *DB, name string, replace map[string]string, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	var out []T
+	err := each(ctx, d, name, replace, func(rows *sql.Rows) error {
+		v, err := scan(rows)
+		out = append(out, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// each hands on the rows of one of our own questions.
+func each(ctx context.Context, d *DB, name string, replace map[string]string, take func(*sql.Rows) error) error {
 	statement := text(name)
 	for k, v := range replace {
 		statement = strings.ReplaceAll(statement, "{{"+k+"}}", v)
 	}
 	rows, err := d.Query(ctx, statement)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var out []T
 	for rows.Next() {
-		v, err := scan(rows.Rows)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		if err := take(rows.Rows); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		out = append(out, v)
 	}
-	return out, rows.Err()
+	return rows.Err()
 }

@@ -34,6 +34,7 @@ func (r *report) findings(p *page) {
 		return
 	}
 	p.heading(2, "truth-checks", "Truth checks")
+	defer r.picture(p, checksPicture)
 	if len(r.Findings) == 0 {
 		p.block("No check fired.")
 		return

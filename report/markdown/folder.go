@@ -61,7 +61,7 @@ func (r *replacing) WriteFile(name string, data []byte) error {
 
 // reportFile matches the names that only a report gives to its files, and what
 // a killed process leaves of them.
-var reportFile = regexp.MustCompile(`^((comparison|sweep)-[0-9]+-[a-z0-9-]+\.png|(comparisons|curves)-[0-9]+\.md|report\.html|\.tmp-[0-9]+-.*)$`)
+var reportFile = regexp.MustCompile(`^((comparison|sweep)-[0-9]+-[a-z0-9-]+\.png|(truth-checks|run-[a-z]+)\.png|(comparisons|curves)-[0-9]+\.md|report\.html|\.tmp-[0-9]+-.*)$`)
 
 // removeOld removes the files of an earlier report. Files with other names are
 // not ours.

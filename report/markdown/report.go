@@ -135,6 +135,18 @@ func (r *report) draw(f Folder) error {
 			return err
 		}
 	}
+	if err := r.drawHistories(f); err != nil {
+		return err
+	}
+	if err := r.drawRun(f); err != nil {
+		return err
+	}
+	if r.Checks != nil && len(r.Checks.Runs) > 0 {
+		fig, err := plot.MatrixOf(r.Checks).Figure()
+		if err := r.drawOne(f, checksPicture, fig, err); err != nil {
+			return err
+		}
+	}
 	for i := range min(len(r.sweeps), perPage) {
 		figures := plot.OfSweep(r.sweeps[i])
 		if r.Residuals {
@@ -148,6 +160,25 @@ func (r *report) draw(f Folder) error {
 			if err := r.drawOne(f, figureOf("sweep", i, fig.Name), fig.Figure, fig.Err); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// checksPicture is the picture of what the truth checks say.
+const checksPicture = "truth-checks"
+
+// drawHistories draws what changed over versions and dates, a picture a comparison
+// that confirms a change.
+func (r *report) drawHistories(f Folder) error {
+	for i := range min(len(r.comparisons), perPage) {
+		hs := r.historiesOf(r.comparisons[i])
+		if len(hs) == 0 {
+			continue
+		}
+		fig, err := strips(r.comparisons[i], hs)
+		if err := r.drawOne(f, figureOf("comparison", i, "history"), fig, err); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -199,13 +230,16 @@ type file struct {
 func (r *report) firstPage() []byte {
 	var p page
 	r.summary(&p)
-	if len(r.comparisons) > 0 {
+	if r.Kind == "weekly" {
+		r.confirmedChanges(&p)
+	} else if len(r.comparisons) > 0 {
 		p.heading(2, "comparisons", "Comparisons")
 		methods(&p, r.comparisons[:min(len(r.comparisons), perPage)])
 		for i := range min(len(r.comparisons), perPage) {
 			r.comparison(&p, i)
 		}
 	}
+	r.overTime(&p)
 	if len(r.sweeps) > 0 {
 		p.heading(2, "curves", "Curves")
 		for i := range min(len(r.sweeps), perPage) {
@@ -213,7 +247,11 @@ func (r *report) firstPage() []byte {
 		}
 		r.morePages(&p, "curves", len(r.sweeps))
 	}
+	r.changePoints(&p)
+	r.unconfirmed(&p)
 	r.findings(&p)
+	r.preflights(&p)
+	r.freshness(&p)
 	r.agreement(&p)
 	r.data(&p)
 	r.definitions(&p)
@@ -233,6 +271,7 @@ func (r *report) furtherPages() []file {
 		methods(&p, r.comparisons[from:to])
 		for i := from; i < to; i++ {
 			r.comparison(&p, i)
+			r.told(&p, i)
 		}
 		out = append(out, file{pageName("comparisons", from), p.buf.Bytes()})
 	}

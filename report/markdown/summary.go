@@ -27,7 +27,7 @@ func (r *report) summary(p *page) {
 	r.summaryTable(p)
 	if open := r.notJudged(); len(open) > 0 {
 		p.block("**What could not be judged, and what to do**")
-		p.bullets(capped(open, 12, ", in the sections below"))
+		p.bullets(capped(open, 20, ", in the sections below"))
 	}
 	p.text(r.basis())
 }
@@ -267,20 +267,72 @@ func (r *report) summaryTable(p *page) {
 			urgent++
 		}
 	}
-	n := min(len(r.comparisons), maxSummaryRows, max(urgent, someSummaryRows))
+	most := maxSummaryRows
+	if r.Kind == "weekly" { // what else is on its first screen needs the room
+		most = someSummaryRows
+	}
+	n := min(len(r.comparisons), most, max(urgent, someSummaryRows))
 	p.table(r.comparisonTable(0, n))
 	if left := len(r.comparisons) - n; left > 0 {
 		p.block("%s, none of them graver than the last of these.", plural(left, "further comparison"))
 	}
 	r.morePages(p, "comparisons", len(r.comparisons))
+	if len(r.comparisons) > n {
+		p.table(r.tally())
+	}
 }
 
-// comparisonTable has a line a comparison.
+// tally counts verdicts by hardware, where the table has not all of them.
+func (r *report) tally() table {
+	t := table{"lrrrrr", []string{"hardware", "regressed", "improved", "not regressed", "inconclusive", "invalid or not comparable"}, nil}
+	counts, total := map[string]*[5]int{}, [5]int{}
+	var names []string
+	for _, c := range r.comparisons {
+		name := machine(c.Group)
+		if counts[name] == nil {
+			counts[name] = &[5]int{}
+			names = append(names, name)
+		}
+		i := slices.Index([]analyze.Verdict{analyze.Regressed, analyze.Improved, analyze.NotRegressed, analyze.Inconclusive}, c.Verdict)
+		if c.Verdict == analyze.Suspect {
+			i = 3
+		} else if i < 0 {
+			i = 4
+		}
+		counts[name][i]++
+		total[i]++
+	}
+	row := func(name string, n [5]int) {
+		cells := []string{name}
+		for _, k := range n {
+			cells = append(cells, scale.Count(int64(k)))
+		}
+		t.add(cells...)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return counts[b][0] - counts[a][0] })
+	for _, name := range names[:min(len(names), someSummaryRows)] {
+		row(name, *counts[name])
+	}
+	if len(names) > 1 {
+		row(fmt.Sprintf("all %d", len(names)), total)
+	}
+	return t
+}
+
+// comparisonTable has a line a comparison; a weekly report's says since when, and
+// what else changed then.
 func (r *report) comparisonTable(from, to int) table {
 	t := table{"lllll", []string{"verdict", "versions", "worst metric", "model", "hardware"}, nil}
+	if r.Kind == "weekly" {
+		t.align, t.head = t.align+"ll", append(t.head, "since", "what else changed")
+	}
 	for i := from; i < to; i++ {
 		c := r.comparisons[i]
-		t.add(verdict(c.Verdict), fmt.Sprintf("[%s](%s)", arrow(c), linkTo(i)), worstInWords(c), code(c.Group.Model), machine(c.Group))
+		row := []string{verdict(c.Verdict), fmt.Sprintf("[%s](%s)", arrow(c), linkTo(i)), worstInWords(c), code(c.Group.Model), machine(c.Group)}
+		if r.Kind == "weekly" {
+			row = append(row, r.since(c), r.alsoChanged(c))
+		}
+		t.add(row...)
 	}
 	return t
 }
@@ -304,21 +356,12 @@ func worstInWords(c analyze.Comparison) string {
 // notJudged lists what the report cannot say, with what would change that. The
 // headline of a single comparison has said some of it already.
 func (r *report) notJudged() []string {
-	var out []string
-	for i, c := range r.comparisons {
-		where := fmt.Sprintf("[%s](%s), %s", arrow(c), linkTo(i), subject(c.Group))
-		switch {
-		case len(unsettledMetrics(c)) > 0 && c.Verdict != analyze.Inconclusive:
-			out = append(out, fmt.Sprintf("Open in part: %s: %s.", where, unsettled(c)))
-		case len(r.comparisons) == 1:
-		case c.Verdict == analyze.NotComparable:
-			out = append(out, fmt.Sprintf("Not comparable: %s: %s.", where, strings.Join(proses(c.Refusals), "; ")))
-		case c.Verdict == analyze.Inconclusive:
-			out = append(out, fmt.Sprintf("Inconclusive: %s: %s.", where, unsettled(c)))
-		}
-	}
-	for _, n := range r.Notes {
+	out := r.undecided()
+	for _, n := range r.Notes[:min(len(r.Notes), mostAlike)] {
 		out = append(out, sentence(n))
+	}
+	if left := len(r.Notes) - mostAlike; left > 0 {
+		out = append(out, plural(left, "more note")+" like these in [report.json](report.json).")
 	}
 	for _, u := range r.Unknown {
 		out = append(out, fmt.Sprintf("%s is not recorded for %s: %s", code(u.Column), ofRuns(u.Runs, u.Of), sentence(u.Hint)))
@@ -328,6 +371,38 @@ func (r *report) notJudged() []string {
 	}
 	if n := r.failedChecks(); n > 0 {
 		out = append(out, fmt.Sprintf("%s failed: numbers that must not be used, see [truth checks](#truth-checks).", plural(n, "truth check")))
+	}
+	return append(out, r.staleOrUnfit()...)
+}
+
+// mostAlike is how many lines of a kind the first screen has.
+const mostAlike = 5
+
+// undecided lists the comparisons that are open, some of each kind.
+func (r *report) undecided() []string {
+	kinds := []string{"Open in part", "Not comparable", "Inconclusive"}
+	of := map[string][]string{}
+	for i, c := range r.comparisons {
+		where := fmt.Sprintf("[%s](%s), %s", arrow(c), linkTo(i), subject(c.Group))
+		switch {
+		case len(unsettledMetrics(c)) > 0 && c.Verdict != analyze.Inconclusive:
+			of[kinds[0]] = append(of[kinds[0]], fmt.Sprintf("%s: %s.", where, unsettled(c)))
+		case len(r.comparisons) == 1:
+		case c.Verdict == analyze.NotComparable:
+			of[kinds[1]] = append(of[kinds[1]], fmt.Sprintf("%s: %s.", where, strings.Join(proses(c.Refusals), "; ")))
+		case c.Verdict == analyze.Inconclusive:
+			of[kinds[2]] = append(of[kinds[2]], fmt.Sprintf("%s: %s.", where, unsettled(c)))
+		}
+	}
+	var out []string
+	for _, kind := range kinds {
+		all := of[kind]
+		for _, text := range all[:min(len(all), mostAlike)] {
+			out = append(out, kind+": "+text)
+		}
+		if left := len(all) - mostAlike; left > 0 {
+			out = append(out, fmt.Sprintf("%s: %s, below.", kind, plural(left, "further comparison")))
+		}
 	}
 	return out
 }

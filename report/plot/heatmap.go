@@ -10,12 +10,13 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/report/scale"
 )
 
 const (
-	gridColumns = 160 // of time
-	gridRows    = 150 // of gap, evenly on a logarithmic scale
+	gridColumns = analyze.GapColumns // of time
+	gridRows    = analyze.GapRows    // of gap, evenly on a logarithmic scale
 )
 
 // A GapGrid counts chunk gaps by when they ended and how long they were. It takes
@@ -40,19 +41,22 @@ func NewGapGrid(from, to, shortest, longest float64) (*GapGrid, error) {
 	return &GapGrid{time: span{from, to}, gap: span{shortest, longest}}, nil
 }
 
-// Add counts a gap that ended at time at. Gaps of zero (two chunks in one read)
+// Add counts a gap that ended at time at.
+func (g *GapGrid) Add(at, gap float64) error { return g.AddMany(at, gap, 1) }
+
+// AddMany counts n gaps alike that ended at time at. Gaps of zero (two chunks in one read)
 // have no place on a logarithmic axis: they are counted apart, and so is what is
 // outside the grid.
-func (g *GapGrid) Add(at, gap float64) error {
+func (g *GapGrid) AddMany(at, gap float64, n int64) error {
 	if err := finite("a gap", "its end or its length", at, gap); err != nil {
 		return err
 	}
 	if gap < 0 {
 		return fmt.Errorf("a gap at %v s is %v s long, which cannot be", at, gap)
 	}
-	g.n++
+	g.n += n
 	if gap == 0 {
-		g.zero++
+		g.zero += n
 		return nil
 	}
 	col := int(gridColumns * (at - g.time.min) / (g.time.max - g.time.min))
@@ -64,10 +68,10 @@ func (g *GapGrid) Add(at, gap float64) error {
 		row = gridRows - 1
 	}
 	if at < g.time.min || col >= gridColumns || row < 0 || row >= gridRows {
-		g.beyond++
+		g.beyond += n
 		return nil
 	}
-	g.count[col][row]++
+	g.count[col][row] += n
 	return nil
 }
 

@@ -1,0 +1,220 @@
+package analyze
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// WeeklyOptions choose the week and the baseline of a weekly report.
+type WeeklyOptions struct {
+	Week     string // ISO week, 2026-W47; empty: the newest that has runs
+	Baseline string // runtime version; empty: the newest before the candidate
+	CompareOptions
+}
+
+// Weekly is the regression report of a week: in every group, the newest runtime
+// version that ran in it against the one before. Of a change that is confirmed it
+// has the history, as it was known at the end of the week.
+func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
+	week, runs, err := d.weekOfRuns(opts.Week)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Kind: "weekly", Title: "Weekly regression report " + week, Week: week, Selection: d.Selection}
+	w := &weekly{Result: res, known: d.before(endOf(week)), week: runs, shown: map[*Run]bool{}}
+	opts.History = w.known
+	f := w.contests(opts)
+	res.Comparisons = f.judge(opts.CompareOptions)
+	res.Evidence = f.evidence(res.Comparisons)
+	if res.Histories, err = confirmedHistories(w.known, res.Comparisons); err != nil {
+		return nil, err
+	}
+	res.Freshness = freshness(w.known, week)
+	part := d.Only(func(r *Run) bool { return w.shown[r] })
+	part.Selection = selectRuns(part.Runs)
+	if err := res.describe(ctx, part); err != nil {
+		return nil, err
+	}
+	res.Checks = part.audited()
+	ofWeek := map[*Run]bool{}
+	for _, r := range runs {
+		ofWeek[r] = true
+	}
+	res.Preflight, err = d.Only(func(r *Run) bool { return ofWeek[r] }).preflights(ctx)
+	return res, err
+}
+
+// A weekly report while it is made.
+type weekly struct {
+	*Result
+	known *Data // all that was known at the end of the week
+	week  []*Run
+	shown map[*Run]bool // runs of the week, and those that they are compared with
+}
+
+// contests prepares the comparison of every group, or notes why there is none.
+func (w *weekly) contests(opts WeeklyOptions) family {
+	for _, r := range w.week {
+		w.shown[r] = true
+	}
+	var f family
+	groups, past := byGroup(w.week), byGroup(w.known.Runs)
+	for _, g := range sortedGroups(groups) {
+		versions := versionsOf(groups[g])
+		candidate := versions[len(versions)-1]
+		baseline, ok := baselineFor(candidate, versionsOf(past[g]), opts.Baseline)
+		if !ok {
+			w.Notes = append(w.Notes, fmt.Sprintf("%s: nothing to compare %s with: no run of another known version", g, candidate))
+			continue
+		}
+		pick := func(version string) *Data {
+			out := &Data{Selection: w.known.Selection, db: w.known.db}
+			for _, r := range past[g] {
+				if r.version() == version {
+					out.Runs = append(out.Runs, r)
+				}
+			}
+			return out
+		}
+		b, c := pick(baseline), pick(candidate)
+		for _, r := range slices.Concat(b.Runs, c.Runs) {
+			w.shown[r] = true
+		}
+		f.add(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)
+	}
+	return f
+}
+
+// before are the runs that were made before a moment; those without a date are
+// taken to be. The zero time is after all.
+func (d *Data) before(end time.Time) *Data {
+	return d.Only(func(r *Run) bool { return end.IsZero() || !r.StartedAt.Valid || r.StartedAt.Time.Before(end) })
+}
+
+// endOf is the Monday after a week; zero for what is no week.
+func endOf(week string) time.Time {
+	if !isWeek(week) {
+		return time.Time{}
+	}
+	return mondayOf(week).AddDate(0, 0, 7)
+}
+
+// mondayOf is the first day of an ISO week: that with 4 January is the first of a
+// year.
+func mondayOf(week string) time.Time {
+	var year, n int
+	fmt.Sscanf(week, "%4d-W%2d", &year, &n) // isWeek has read it
+	fourth := time.Date(year, 1, 4, 0, 0, 0, 0, time.UTC)
+	monday := fourth.AddDate(0, 0, -(int(fourth.Weekday())+6)%7)
+	return monday.AddDate(0, 0, 7*(n-1))
+}
+
+// confirmedHistories are the histories of what changed beyond doubt: of every
+// metric with the verdict of its comparison, at the level where it changed most.
+func confirmedHistories(d *Data, cs []Comparison) ([]History, error) {
+	type key struct {
+		group Group
+		name  string
+		level int64
+	}
+	wanted, groups := map[key]bool{}, map[Group]bool{}
+	for _, c := range cs {
+		for _, m := range c.Confirmed() {
+			wanted[key{c.Group, m.Name, m.MostChangedAt()}] = true
+			groups[c.Group] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	part := d.Only(func(r *Run) bool { return groups[r.group()] })
+	return Histories(part, HistoryOptions{only: func(g Group, name string, level int64) bool { return wanted[key{g, name, level}] }})
+}
+
+// Confirmed are the metrics that changed beyond doubt: those with the verdict of
+// the comparison, where it is regressed or improved.
+func (c *Comparison) Confirmed() []MetricDiff {
+	if c.Verdict != Regressed && c.Verdict != Improved {
+		return nil
+	}
+	var out []MetricDiff
+	for _, m := range c.Metrics {
+		if m.Verdict == c.Verdict {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// MostChangedAt is the level at which a metric changed most, of those with its
+// verdict if there are any.
+func (m *MetricDiff) MostChangedAt() int64 {
+	var at int64
+	most, confirmed := -1.0, false
+	for _, cell := range m.Cells {
+		size, same := math.Abs(math.Log(cell.Ratio.Value)), cell.Verdict == m.Verdict
+		if math.IsNaN(size) || confirmed && !same {
+			continue
+		}
+		if size > most || same && !confirmed {
+			at, most, confirmed = cell.MaxConcurrency, size, same
+		}
+	}
+	return at
+}
+
+// baselineFor is the version to compare a candidate with: the one asked for, or
+// else the newest that is older.
+func baselineFor(candidate string, known []string, asked string) (string, bool) {
+	if candidate == unknownVersion {
+		return "", false
+	}
+	if asked != "" {
+		return asked, asked != candidate
+	}
+	for _, v := range slices.Backward(known) {
+		if v != unknownVersion && compareVersions(v, candidate) < 0 {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// weekOfRuns returns the name of a week and its runs. Runs without a date belong to
+// no week, unless none has one.
+func (d *Data) weekOfRuns(asked string) (string, []*Run, error) {
+	if asked != "" && !isWeek(asked) {
+		return "", nil, fmt.Errorf("week %q: want the form 2026-W47", asked)
+	}
+	byWeek := map[string][]*Run{}
+	newest := ""
+	for _, r := range d.Runs {
+		if !r.StartedAt.Valid {
+			continue
+		}
+		w := weekOf(r.StartedAt.Time)
+		byWeek[w] = append(byWeek[w], r)
+		newest = max(newest, w)
+	}
+	if asked != "" {
+		return asked, byWeek[asked], nil
+	}
+	if newest == "" {
+		return "(no run has a date)", d.Runs, nil
+	}
+	return newest, byWeek[newest], nil
+}
+
+func weekOf(t time.Time) string {
+	year, week := t.ISOWeek()
+	return fmt.Sprintf("%04d-W%02d", year, week)
+}
+
+func isWeek(s string) bool {
+	var year, week int
+	n, err := fmt.Sscanf(s, "%4d-W%2d", &year, &week)
+	return err == nil && n == 2 && week >= 1 && week <= 53 && len(s) == len("2026-W47")
+}
