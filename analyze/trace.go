@@ -18,7 +18,7 @@ type Trace struct {
 	SteadyFrom     float64
 	SteadyTo       float64
 	Requests       []TracedRequest
-	Gaps           []query.GapCell // chunk gaps, counted in a grid of GapColumns by GapRows
+	Gaps           []GapCell // chunk gaps, counted in a grid of GapColumns by GapRows
 }
 
 // A TracedRequest is one request's way through the run.
@@ -53,3 +53,6 @@ func (d *Data) trace(ctx context.Context, r *Run) (*Trace, error) {
 	t.Gaps, err = d.db.GapGrid(ctx, where, GapColumns, GapRows)
 	return t, err
 }
+
+// A GapCell is a cell of the grid with how many chunk gaps fall into it.
+type GapCell = query.GapCell

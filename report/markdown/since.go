@@ -45,7 +45,9 @@ func step(h *analyze.History, v analyze.Verdict) (analyze.ChangePoint, bool) {
 func (r *report) firstStep(c analyze.Comparison) (analyze.ChangePoint, bool) {
 	hs := r.historiesOf(c)
 	if worst, ok := worstMetric(c); ok {
-		slices.SortStableFunc(hs, func(a, b *analyze.History) int { return boolRank(a.Name != worst.Name) - boolRank(b.Name != worst.Name) })
+		slices.SortStableFunc(hs, func(a, b *analyze.History) int {
+			return boolRank(a.Name != worst.Name) - boolRank(b.Name != worst.Name)
+		})
 	}
 	for _, h := range hs {
 		if s, ok := step(h, c.Verdict); ok {
@@ -214,6 +216,9 @@ func strips(c analyze.Comparison, hs []*analyze.History) (plot.Figure, error) {
 	var all []plot.History
 	for _, h := range hs {
 		all = append(all, stripOf(h))
+	}
+	if c.Baseline.Simulated || c.Candidate.Simulated {
+		return plot.HistoryStrips(c.Group, all, "simulated, no server was measured")
 	}
 	return plot.HistoryStrips(c.Group, all)
 }

@@ -25,6 +25,7 @@ func (r *report) summary(p *page) {
 	r.simulated(p)
 	p.text(r.headline())
 	r.summaryTable(p)
+	r.nextSteps(p)
 	if open := r.notJudged(); len(open) > 0 {
 		p.block("**What could not be judged, and what to do**")
 		p.bullets(capped(open, 20, ", in the sections below"))

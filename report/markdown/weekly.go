@@ -30,6 +30,24 @@ func (r *report) confirmedChanges(p *page) {
 	}
 }
 
+// nextSteps says on the first screen what to do about the worst regressions.
+func (r *report) nextSteps(p *page) {
+	if r.Kind != "weekly" {
+		return
+	}
+	const most = 3
+	var steps []string
+	for i, c := range r.comparisons {
+		if c.Verdict == analyze.Regressed && len(steps) < most {
+			steps = append(steps, fmt.Sprintf("[%s](%s), %s: %s", arrow(c), linkTo(i), subject(c.Group), r.whatToDo(c)))
+		}
+	}
+	if len(steps) > 0 {
+		p.text("**What to do**")
+		p.bullets(steps)
+	}
+}
+
 // unconfirmed are the other comparisons of a week.
 func (r *report) unconfirmed(p *page) {
 	if r.Kind != "weekly" || len(r.comparisons) == 0 {
@@ -70,7 +88,7 @@ func (r *report) staleOrUnfit() []string {
 		}
 	}
 	if missing > 0 {
-		out = append(out, fmt.Sprintf("%s without runs that usually has them, over %s: see [freshness](#freshness).", plural(missing, "day"), plural(groups, "group")))
+		out = append(out, fmt.Sprintf("No runs on %s that usually have some, in %s: see [freshness](#freshness).", plural(missing, "day"), plural(groups, "group")))
 	}
 	fails := 0
 	for _, f := range r.Preflight {

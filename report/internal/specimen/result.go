@@ -42,6 +42,7 @@ func Weekly() *analyze.Result {
 			Sentence: fmt.Sprintf("itl_p99<100ms: met in every run up to max concurrency 16; then itl_p99 is %.4g ms in run %s at 32", 1e3*s.Points[28].ITLp99, s.Points[28].RunID),
 		}}
 	}
+	res.Week, res.Histories, res.Evidence, res.Freshness, res.Preflight, res.Checks = "2025-W47", pasts(), evidence(), freshness(), preflights(), checks()
 	res.Runs = lines(res.Sweeps[0])
 	res.Runs[7].Notes = []string{"2 requests whose output length the server did not report"}
 	return res
@@ -90,7 +91,8 @@ func OneRun() *analyze.Result {
 	runs, stalls := lines(sweep), 0.0123
 	runs[0].Stalls = &stalls
 	return &analyze.Result{
-		Kind: "run", Title: "Run 0.19.0-c08-s1", Selection: "starts_with(run_id, '0.19.0-c08')",
+		Trace: trace(runs[0].RunID),
+		Kind:  "run", Title: "Run 0.19.0-c08-s1", Selection: "starts_with(run_id, '0.19.0-c08')",
 		Totals: analyze.Totals{Runs: 1, Detailed: 1, Requests: 320, Gaps: 40_640, From: "2025-11-17", To: "2025-11-17"},
 		Sweeps: []analyze.Sweep{sweep}, Runs: runs,
 		Unknown: []analyze.Unknown{
