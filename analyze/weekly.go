@@ -23,7 +23,10 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Kind: "weekly", Title: "Weekly regression report " + week, Week: week, Selection: d.Selection}
+	res := &Result{Kind: "weekly", Title: "Weekly regression report " + week, Selection: d.Selection}
+	if isWeek(week) {
+		res.Week = week
+	}
 	w := &weekly{Result: res, known: d.before(endOf(week)), week: runs, shown: map[*Run]bool{}}
 	opts.History = w.known
 	f := w.contests(opts)

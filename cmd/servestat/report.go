@@ -68,6 +68,7 @@ func (a *app) weeklyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().String("week", "", "ISO week, e.g. 2026-W47 (default: the newest that has runs)")
+	cmd.Flags().Bool("index", false, "--out is a folder of weeks: write into its folder 2026-W47, and index.md over all weeks there")
 	cmd.Flags().String("baseline", "", "runtime version to compare with (default: the newest older one)")
 	cmd.Flags().String("where", "", "SQL condition over runs")
 	comparisonFlags(cmd)
@@ -172,6 +173,13 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 
 func (a *app) writeReport(ctx context.Context, res *analyze.Result) error {
 	dir := a.config.GetString("out")
+	indexed := res.Kind == "weekly" && a.config.GetBool("index")
+	if indexed && res.Week == "" {
+		return invalidf("leave --index out", "--index: no run has a date, so the report is of no week")
+	}
+	if indexed {
+		dir = filepath.Join(dir, res.Week)
+	}
 	options := markdown.Options{Residuals: a.config.GetBool("residuals"), MaxBytes: a.config.GetInt("max-bytes")}
 	if err := options.Write(dir, res); err != nil {
 		return err
@@ -182,6 +190,13 @@ func (a *app) writeReport(ctx context.Context, res *analyze.Result) error {
 			return err
 		}
 		fmt.Fprintln(a.stdout, filepath.Join(dir, html.File))
+	}
+	if indexed {
+		weeks := filepath.Dir(dir)
+		if err := markdown.WriteIndex(weeks); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, filepath.Join(weeks, markdown.IndexFile))
 	}
 	if a.config.GetBool("github") {
 		return a.tellGitHub(res)
