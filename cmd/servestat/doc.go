@@ -279,6 +279,24 @@ that were recomputed from its raw times, over the whole run.
 	$ servestat report weekly --out report
 	report/README.md
 
+The weekly report compares the newest version that ran in a week with the one
+before, in every group, as the lake was at the end of that week. Its first screen
+has the verdict, what changed, since when, what to do, and what could not be
+judged. Below: each confirmed change with its history, what else changed there, the
+run ids and the SQL that yields its numbers; then curves, change points, the other
+comparisons, truth checks, what the logs of the week's servers say, and which
+nights have no runs.
+
+	$ servestat report weekly --index --out weeks
+	weeks/2026-W47/README.md
+	weeks/index.md
+
+With --index, the folder is one of weeks: the report goes into the folder of its
+week, and index.md lists all weeks there with their verdicts.
+
+The report of a run has its requests over time with how many were in flight, its
+chunk gaps over time, and each request's TTFT.
+
 With --html the whole report is one more file, report.html: pictures inside, no
 scripts, light or dark as the reader's system is. In a GitHub workflow, --github
 appends the page to the step's summary and prints an error, warning or notice for

@@ -68,6 +68,8 @@ var results = map[string]func() *analyze.Result{
 	"all_inconclusive": specimen.Undecided,
 	"many":             specimen.Many,
 	"hostile":          specimen.Hostile,
+	"hostile_week":     specimen.HostileWeek,
+	"empty_week":       specimen.EmptyWeek,
 }
 
 // The weekly report is kept whole, as a folder that can be looked at: every file
@@ -129,6 +131,64 @@ func TestManyComparisons(t *testing.T) {
 		t.Errorf("%d files: %v", n, m.order)
 	}
 	schematest.Golden(t, "testdata/many.page_2.golden.md", m.files["comparisons-2.md"])
+}
+
+// Where 200 comparisons regressed, and as many could not be made, the first screen
+// still is one: the worst by name, the others counted.
+func TestFirstScreenOf200Regressions(t *testing.T) {
+	var buf bytes.Buffer
+	if err := WritePage(&buf, specimen.AllRegressed()); err != nil {
+		t.Fatal(err)
+	}
+	screen, _, ok := strings.Cut(buf.String(), "## Confirmed changes")
+	if !ok {
+		t.Fatal("the page has no confirmed changes")
+	}
+	if n := strings.Count(screen, "\n"); n > 75 {
+		t.Errorf("%d lines before the first section", n)
+	}
+	for _, want := range []string{
+		"**All 200 comparisons regressed.**", "188 further comparisons", "| all 20 | 200 | 0 | 0 | 0 | 0 |",
+		"195 more notes like these", "Open in part: 195 further comparisons, below.",
+	} {
+		if !strings.Contains(screen, want) {
+			t.Errorf("the first screen does not say %q", want)
+		}
+	}
+}
+
+// The index lists the weeks that lie in folders of their own, the newest first,
+// and leaves what is no weekly report alone.
+func TestIndex(t *testing.T) {
+	dir := t.TempDir()
+	older := specimen.EmptyWeek()
+	older.Week, older.Freshness = "2025-W01", nil
+	for name, res := range map[string]*analyze.Result{"2025-W47": specimen.Weekly(), "2025-W01": older, "of a sweep": specimen.Empty()} {
+		data, err := encodeJSON(res)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Dir(filepath.Join(dir, name)).WriteFile("report.json", data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "notes"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteIndex(dir); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, IndexFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schematest.Golden(t, "testdata/index.golden.md", data)
+	if err := Dir(filepath.Join(dir, "2025-W02")).WriteFile("report.json", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteIndex(dir); err == nil || !strings.Contains(err.Error(), "2025-W02") {
+		t.Errorf("a report that was cut short: %v", err)
+	}
 }
 
 // Whatever the labels hold, every row of a table has as many cells as its head.
@@ -212,7 +272,13 @@ func TestLinksLeadSomewhere(t *testing.T) {
 // The labels of the hostile report leave no raw control character, tag or
 // backtick run behind that a reader or a terminal would act on.
 func TestHostileLabels(t *testing.T) {
-	for file, data := range reportOf(t, "hostile").files {
+	for _, name := range []string{"hostile", "hostile_week"} {
+		checkHostile(t, reportOf(t, name))
+	}
+}
+
+func checkHostile(t *testing.T, m *memory) {
+	for file, data := range m.files {
 		if !strings.HasSuffix(file, ".md") {
 			continue
 		}
@@ -232,16 +298,19 @@ func TestHostileLabels(t *testing.T) {
 	}
 }
 
-// outsideCode drops fenced blocks, in which nothing means anything.
+// outsideCode drops fenced blocks, in which nothing means anything. One ends with
+// as many backticks as it began with.
 func outsideCode(page []byte) []byte {
 	var out []string
-	inside := false
+	fence := ""
 	for line := range strings.SplitSeq(string(page), "\n") {
-		if strings.HasPrefix(line, "```") {
-			inside = !inside
-			continue
-		}
-		if !inside {
+		ticks := line[:len(line)-len(strings.TrimLeft(line, "`"))]
+		switch {
+		case fence == "" && len(ticks) >= 3:
+			fence = ticks
+		case fence != "" && line == fence:
+			fence = ""
+		case fence == "":
 			out = append(out, line)
 		}
 	}

@@ -70,6 +70,9 @@ func countHave(n int) string {
 }
 
 func (r *report) nothingSelected() string {
+	if r.Kind == "weekly" && r.Week != "" {
+		return fmt.Sprintf("No run is of week %s, by the clients' clocks. `servestat sql \"SELECT started_at, run_id FROM runs ORDER BY 1\"` lists those that there are.", prose(r.Week))
+	}
 	if r.Selection == "" {
 		return "There is no run in the lake. `servestat ingest PATH` puts some there."
 	}

@@ -153,6 +153,44 @@ func Many() *analyze.Result {
 	return res
 }
 
+// AllRegressed is a week in which everything got worse.
+func AllRegressed() *analyze.Result {
+	res := Many()
+	for i := range res.Comparisons {
+		g := res.Comparisons[i].Group
+		res.Comparisons[i] = Comparison()
+		res.Comparisons[i].Group = analyze.Group{Model: g.Model, Hardware: fmt.Sprintf("machine-%02d", i%20)}
+		res.Notes = append(res.Notes, fmt.Sprintf("checkpoint-%d, machine-21: nothing to compare 0.20.2 with: no run of another known version", i))
+	}
+	return res
+}
+
+// EmptyWeek is a week without runs.
+func EmptyWeek() *analyze.Result {
+	return &analyze.Result{Kind: "weekly", Title: "Weekly regression report 2025-W47", Week: "2025-W47", Selection: "false", Freshness: freshness()[1:]}
+}
+
+// HostileWeek is a weekly report with the labels of Hostile.
+func HostileWeek() *analyze.Result {
+	res := Hostile()
+	evil := res.Runs[0].RunID
+	res.Kind, res.Week = "weekly", "2025-W47"
+	res.Histories, res.Evidence, res.Freshness, res.Preflight, res.Checks = pasts(), evidence(), freshness(), preflights(), checks()
+	c := &res.Comparisons[0]
+	for i := range res.Histories {
+		res.Histories[i].Group = c.Group
+	}
+	step := &res.Histories[0].ChangePoints[0]
+	step.Changed[1] = analyze.AttributeChange{Key: evil, Before: evil, After: evil}
+	step.At.Version, step.Previous.Version = evil, evil
+	res.Evidence[0].Group, res.Evidence[0].Baseline, res.Evidence[0].Candidate = c.Group, c.Baseline.Label, c.Candidate.Label
+	res.Evidence[0].BaselineRuns, res.Evidence[0].SQL = []string{evil}, "SELECT '"+evil+"\n```\n'"
+	res.Freshness[0].Group = c.Group
+	res.Preflight[0].Logs, res.Preflight[0].Meaning = []string{evil}, evil
+	res.Checks.Runs[0].Subject = evil
+	return res
+}
+
 // Hostile is a report whose labels come from somebody who means ill: Markdown,
 // HTML, control characters, and names as long as a page.
 func Hostile() *analyze.Result {
