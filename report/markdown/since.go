@@ -181,8 +181,8 @@ func (r *report) whatToDo(c analyze.Comparison) string {
 		return fmt.Sprintf("Keep %s where this matters. Nothing recorded changed but the version: look for the change between %s and %s, and report it with the run ids below.",
 			code(s.Previous.Version), code(s.Previous.Version), code(s.At.Version))
 	}
-	return fmt.Sprintf("%s got worse between %s and %s without a change of version: look at the machine (driver, clocks, neighbours) and at what is not recorded, before %s is blamed.",
-		capital(prose(c.Group.Hardware)), pastPoint(s.Previous), pastPoint(s.At), code(candidate))
+	return fmt.Sprintf("It got worse on %s between %s and %s without a change of version: look at the machine (driver, clocks, neighbours) and at what is not recorded, before %s is blamed.",
+		machine(c.Group), pastPoint(s.Previous), pastPoint(s.At), code(candidate))
 }
 
 func listedKeys(changes []analyze.AttributeChange) string {
