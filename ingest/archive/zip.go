@@ -118,6 +118,9 @@ type directory struct {
 }
 
 func (d *directory) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 { // as the zip has it: no fault of the disk
+		return 0, zip.ErrFormat
+	}
 	n, err := d.r.ReadAt(p, off)
 	if err != nil && err != io.EOF {
 		d.err = err

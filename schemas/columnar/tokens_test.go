@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -52,7 +53,7 @@ func checkTokens(t testing.TB, data []byte, gaps []schemas.Gaps) {
 	rows := array.NewTableReader(tbl, tbl.NumRows())
 	defer rows.Release()
 	if !rows.Next() {
-		if len(gaps) > 0 {
+		if slices.ContainsFunc(gaps, func(g schemas.Gaps) bool { return len(g.Nanos) > 0 }) {
 			t.Fatal("no rows")
 		}
 		return
