@@ -33,7 +33,10 @@ func OpenBlock(path string, t schemas.TableInfo) (b *Block, err error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	b = &Block{table: t, file: f}
-	props := pqarrow.ArrowReadProperties{BatchSize: min(batchRows, largestGroup(f))} // which is also what it allocates
+	// A row group at a time: where a page of a nullable delta-encoded column spans two
+	// batches, the reader of this Arrow version begins the second with the state of
+	// the first one's start, and gives wrong values or panics.
+	props := pqarrow.ArrowReadProperties{BatchSize: largestGroup(f)}
 	if b.arrow, err = pqarrow.NewFileReader(f, props, memory.DefaultAllocator); err == nil {
 		err = b.bind()
 	}
