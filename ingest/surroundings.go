@@ -38,7 +38,7 @@ var configKeys = []string{
 	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
 	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests", "upload",
 	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
-	"plot", "residuals", "html", "github", "out", "week", "baseline", "file", "max-rows",
+	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
 	"target", "grace", "dry-run", "into",
 }
