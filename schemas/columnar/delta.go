@@ -26,12 +26,12 @@ type deltaEncoder struct {
 
 // append appends the encoding of values to dst.
 func appendDelta[T int32 | int64](e *deltaEncoder, dst []byte, values []T) []byte {
-	if len(values) == 0 {
-		return dst
-	}
 	dst = binary.AppendUvarint(dst, deltaBlock)
 	dst = binary.AppendUvarint(dst, miniBlocks)
 	dst = binary.AppendUvarint(dst, uint64(len(values)))
+	if len(values) == 0 { // a page of NULLs has a header all the same: DuckDB reads it
+		return binary.AppendVarint(dst, 0)
+	}
 	dst = binary.AppendVarint(dst, int64(values[0]))
 	prev := int64(values[0])
 	for values = values[1:]; len(values) > 0; {
