@@ -11,7 +11,6 @@ import (
 
 	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/schemas"
-	"github.com/servestat/servestat/schemas/lake"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -54,16 +53,7 @@ func ingestAll(t *testing.T, logs string) *query.DB {
 	if code := run(t.Context(), []string{"ingest", "--lake", dir, logs}, nil, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr.String())
 	}
-	l, err := lake.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := query.Open(t.Context(), l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	return openQuery(t, dir)
 }
 
 // mergedCells adds the ITL cells of each group up, in SQL as a user would.

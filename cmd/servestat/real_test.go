@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/servestat/servestat/analyze"
-	"github.com/servestat/servestat/analyze/query"
-	"github.com/servestat/servestat/schemas/lake"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -46,20 +43,7 @@ func TestRealResultsReproduceTheirOwnSummaries(t *testing.T) {
 }
 
 func checkAgreement(t *testing.T, path, excuse string) (compared int) {
-	dir := filepath.Join(t.TempDir(), "lake")
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"ingest", "--lake", dir, path}, nil, &stdout, &stderr); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, stderr.String())
-	}
-	l, err := lake.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := query.Open(t.Context(), l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := ingestAll(t, path)
 	data, err := analyze.Load(t.Context(), db, "")
 	if err != nil {
 		t.Fatal(err)
