@@ -125,12 +125,6 @@ var factors = []factor{
 		}
 		return "measured", true
 	}},
-	{"prefix_cache", "the share of cached prompt tokens", meaning, func(r *Run) (string, bool) {
-		if r.Checks == nil || !r.Checks.CachedShare.Valid {
-			return "", false
-		}
-		return fmt.Sprintf("%.0f %%", 10*math.Round(10*r.Checks.CachedShare.V)), true
-	}},
 	{"runtime", "the runtime", release, text(func(r *Run) query.Text { return r.Runtime })},
 	{"runtime_version", "the runtime version", release, text(func(r *Run) query.Text { return r.RuntimeVersion })},
 	{"runtime_commit", "the runtime's commit", release, text(func(r *Run) query.Text { return r.RuntimeCommit })},
@@ -142,7 +136,7 @@ var factors = []factor{
 // allFactors are the factors, and the engine arguments and environment variables
 // (labels env.NAME) that any of runs recorded.
 func allFactors(runs []*Run) []factor {
-	out := slices.Concat(factors, argFactors(runs))
+	out := slices.Concat(factors, []factor{cachedFactor(runs)}, argFactors(runs))
 	names := map[string]bool{}
 	for _, r := range runs {
 		for k := range r.Labels {
@@ -161,6 +155,44 @@ func allFactors(runs []*Run) []factor {
 		}})
 	}
 	return out
+}
+
+// sameShare is how far apart shares of cached prompt tokens may be and count as
+// one: chance moves them.
+const sameShare = 0.1
+
+// cachedFactor is the share of cached prompt tokens. Shares are grouped where
+// there is a gap between them, and not at fixed marks: 9 % and 11 % are alike.
+func cachedFactor(runs []*Run) factor {
+	var shares []float64
+	for _, r := range runs {
+		if v := r.cachedShare(); !math.IsNaN(v) {
+			shares = append(shares, v)
+		}
+	}
+	slices.Sort(shares)
+	name := map[float64]string{}
+	for from, i := 0, 1; i <= len(shares); i++ {
+		if i < len(shares) && shares[i]-shares[i-1] <= sameShare {
+			continue
+		}
+		for _, v := range shares[from:i] {
+			name[v] = percents(shares[from], shares[i-1])
+		}
+		from = i
+	}
+	return factor{"prefix_cache", "the share of cached prompt tokens", meaning, func(r *Run) (string, bool) {
+		s, ok := name[r.cachedShare()]
+		return s, ok
+	}}
+}
+
+func percents(from, to float64) string {
+	a, b := fmt.Sprintf("%.0f", 100*from), fmt.Sprintf("%.0f %%", 100*to)
+	if a+" %" == b {
+		return b
+	}
+	return a + "–" + b
 }
 
 // argFactors are the engine arguments that any run recorded.

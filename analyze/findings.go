@@ -37,6 +37,7 @@ func auditRun(r *Run) []audit.Finding {
 	if r.Checks != nil {
 		fillChecks(&in, r.Checks)
 	}
+	in.CachedShare = r.cachedShare()
 	if r.server != nil {
 		fillServer(&in, r.server)
 	}
@@ -47,6 +48,18 @@ func fillServer(in *audit.Run, s *serverSide) {
 	in.ServerRequests, in.ServerTokens, in.ServerPrompt, in.ServerTTFT, in.ServerE2EL = s.requests, s.outputTokens, s.inputTokens, s.ttft, s.e2el
 	in.ServerInFlight, in.ServerMost, in.ServerWider = s.inFlight, s.most, s.wider
 	in.CountedBy, in.SeenBy, in.ServerMissing = s.countedBy, s.seenBy, s.missing
+}
+
+// cachedShare is the share of the prompt tokens that came from the prefix cache,
+// by the responses or else by the server's counters; NaN where neither says.
+func (r *Run) cachedShare() float64 {
+	if r.Checks != nil && r.Checks.CachedShare.Valid {
+		return r.Checks.CachedShare.V
+	}
+	if r.server != nil {
+		return r.server.cachedShare
+	}
+	return math.NaN()
 }
 
 // numericLabel is a label that is a number, NaN where it is none.
@@ -91,7 +104,7 @@ func fillMeasured(in *audit.Run, s *query.RunSummary) {
 }
 
 func fillChecks(in *audit.Run, c *query.RunChecks) {
-	in.OneToken, in.FirstTTFT, in.CachedShare = orNaN(c.OneToken), orNaN(c.FirstTTFT), orNaN(c.CachedShare)
+	in.OneToken, in.FirstTTFT = orNaN(c.OneToken), orNaN(c.FirstTTFT)
 	in.DispatchDelay, in.FromSchedule, in.Crowded, in.Idle = orNaN(c.DispatchDelay), orNaN(c.FromSchedule), orNaN(c.Crowded), orNaN(c.Idle)
 }
 

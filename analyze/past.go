@@ -173,7 +173,7 @@ func byWorkload(runs []*Run) map[string][]*Run {
 	for _, r := range runs {
 		var parts []string
 		for _, f := range factors {
-			if v, ok := f.value(r); ok && f.kind == meaning && f.key != "prefix_cache" {
+			if v, ok := f.value(r); ok && f.kind == meaning {
 				parts = append(parts, v)
 			}
 		}

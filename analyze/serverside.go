@@ -17,6 +17,7 @@ type serverSide struct {
 	// Between the samples around the run: requests finished, tokens, means in s.
 	requests, outputTokens, inputTokens float64
 	ttft, e2el                          float64
+	cachedShare                         float64 // of the prompt tokens, found in the prefix cache
 	wider                               float64 // s that the samples lie further apart than the run is long
 	// Of the samples inside the run: requests running and waiting.
 	inFlight float64 // mean; NaN below leastGauges samples
@@ -28,7 +29,7 @@ type serverSide struct {
 
 func noServerSide(why string) *serverSide {
 	nan := math.NaN()
-	return &serverSide{requests: nan, outputTokens: nan, inputTokens: nan, ttft: nan, e2el: nan, wider: nan, inFlight: nan, most: nan, missing: why}
+	return &serverSide{requests: nan, outputTokens: nan, inputTokens: nan, ttft: nan, e2el: nan, cachedShare: nan, wider: nan, inFlight: nan, most: nan, missing: why}
 }
 
 const (
@@ -189,7 +190,7 @@ func (v *serverSide) fill(o *serverSide) {
 	v.missing = ""
 	if math.IsNaN(v.outputTokens) {
 		v.requests, v.outputTokens, v.inputTokens, v.ttft, v.e2el, v.wider = o.requests, o.outputTokens, o.inputTokens, o.ttft, o.e2el, o.wider
-		v.countedBy = o.countedBy
+		v.cachedShare, v.countedBy = o.cachedShare, o.countedBy
 	}
 	if math.IsNaN(v.most) {
 		v.inFlight, v.most, v.seenBy = o.inFlight, o.most, o.seenBy
@@ -349,6 +350,7 @@ func (s *serverSeries) rise(v *serverSide, before, after *query.ServerSample, w 
 	v.inputTokens = orNaN(after.InputTokens) - orNaN(before.InputTokens)
 	v.ttft = (orNaN(after.TTFTSum) - orNaN(before.TTFTSum)) / (orNaN(after.TTFTCount) - orNaN(before.TTFTCount))
 	v.e2el = (orNaN(after.E2ELSum) - orNaN(before.E2ELSum)) / (orNaN(after.E2ELCount) - orNaN(before.E2ELCount))
+	v.cachedShare = (orNaN(after.CacheHits) - orNaN(before.CacheHits)) / (orNaN(after.CacheQueries) - orNaN(before.CacheQueries))
 	v.wider = after.At.Time.Sub(before.At.Time).Seconds() - w.length.Seconds()
 	return !(requests < w.completed) && tokens >= w.tokens
 }

@@ -82,7 +82,7 @@ var runChecks = []check{
 	{Definition{"one-token outputs", "was anything generated?", "share of completed requests with one output token", "FAIL above one half", "output lengths"}, oneToken},
 	{Definition{"T11 sample size", "are there enough requests?", "prompts / c; the steady window in mean latencies", "WARN below 5 prompts a user, or below 5 latencies", "number of prompts and max concurrency"}, sampleSize},
 	{Definition{"cold start", "was the engine warm?", "TPOT before the MSER-5 cut / after it; TTFT of the first request / median", "WARN from 1.1, and from 10", "start times"}, coldStart},
-	{Definition{"prefix cache", "did prompts come from the cache?", "cached prompt tokens / prompt tokens", "WARN above 10 %", "cached token counts"}, prefixCache},
+	{Definition{"prefix cache", "did prompts come from the cache?", "cached prompt tokens / prompt tokens", "WARN above 10 %", "cached token counts in the responses, or vLLM's /metrics scraped before and after the run"}, prefixCache},
 	{Definition{"coordinated omission", "did waiting in the client stay uncounted?", "E2EL from schedule / E2EL", "WARN above 1.1", "a schedule"}, omission},
 	{Definition{"synthetic gaps", "were gaps measured?", "", "WARN where the tool made them up", "chunk gaps"}, synthetic},
 	{Definition{"T12 server and client", "does the server see the same load?", "L on the server against L on the client: L x E2EL on the server / E2EL, or requests running and waiting", "WARN where the client has 10 % and half a request more", "vLLM's /metrics scraped before and after the run, or its log"}, serverLoad},

@@ -19,6 +19,7 @@ type ServerSample struct {
 	OutputTokens, InputTokens Number // so far
 	TTFTSum, TTFTCount        Number // s; so far
 	E2ELSum, E2ELCount        Number // s; so far
+	CacheQueries, CacheHits   Number // prompt tokens looked up in the prefix cache, and found; so far
 }
 
 // ServerSamples returns what there is of the places of the runs that satisfy
@@ -31,6 +32,7 @@ func (d *DB) ServerSamples(ctx context.Context, where string) ([]ServerSample, e
 			"running": &s.Running, "waiting": &s.Waiting, "finished": &s.Finished,
 			"output_tokens": &s.OutputTokens, "input_tokens": &s.InputTokens,
 			"ttft_sum_s": &s.TTFTSum, "ttft_count": &s.TTFTCount, "e2el_sum_s": &s.E2ELSum, "e2el_count": &s.E2ELCount,
+			"cache_queries": &s.CacheQueries, "cache_hits": &s.CacheHits,
 		})
 		return s, err
 	})

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/servestat/servestat/analyze/calibrate"
 	"github.com/servestat/servestat/schemas/simulate"
@@ -65,6 +67,50 @@ func (r results) edit(name, old, text string) {
 	}
 }
 
+// scrapes writes what /metrics said before and after each run, of whose prompt
+// tokens the server found a share in its prefix cache.
+func (r results) scrapes(cached float64) {
+	type measured struct {
+		from, to                  time.Time
+		requests, prompts, output int
+	}
+	runs := map[int][]measured{}
+	r.each(func(_, start int, run map[string]any) {
+		began, err := time.Parse("20060102-150405", run["date"].(string))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		runs[start] = append(runs[start], measured{
+			began, began.Add(time.Duration(run["duration"].(float64) * float64(time.Second))),
+			int(run["completed"].(float64)), int(run["total_input_tokens"].(float64)), int(run["total_output_tokens"].(float64)),
+		})
+	})
+	for start, all := range runs {
+		slices.SortFunc(all, func(a, b measured) int { return a.from.Compare(b.from) })
+		var text strings.Builder
+		requests, prompts, output := 0, 0, 0
+		scrape := func(at time.Time) {
+			fmt.Fprintf(&text, "# scraped at %s\nvllm:request_success_total %d\nvllm:generation_tokens_total %d\nvllm:prompt_tokens_total %d\n", at.Format(time.RFC3339), requests, output, prompts)
+			fmt.Fprintf(&text, "vllm:prefix_cache_queries_total %d\nvllm:prefix_cache_hits_total %.0f\n", prompts, cached*float64(prompts))
+		}
+		for _, m := range all {
+			scrape(m.from.Add(-time.Second))
+			requests, prompts, output = requests+m.requests, prompts+m.prompts, output+m.output
+			scrape(m.to.Add(time.Second))
+		}
+		name := fmt.Sprintf("%s-start%d", filepath.Base(r.dir), start)
+		dir := filepath.Join(r.dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			r.t.Fatal(err)
+		}
+		for file, text := range map[string]string{"metrics.txt": text.String(), "servestat.yaml": "server_start: " + name} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+}
+
 // scale multiplies every number of a list, or of a list of lists.
 func scale(v any, by float64) {
 	list, _ := v.([]any)
@@ -107,6 +153,12 @@ func TestPublishedBadComparisonsAreRefused(t *testing.T) {
 					}
 				})
 			}, "warm repeats"},
+		{"inference-perf#340: \"random\" prompts of workers that shared a seed: 92.9 % of their tokens came from the prefix cache, says the server",
+			func(base, cand results) {
+				base.scrapes(0)
+				cand.scrapes(0.929)
+				cand.each(func(_, _ int, run map[string]any) { scale(run["ttfts"], 0.3) })
+			}, "the share of cached prompt tokens differs: 0 % in the baseline, 93 % in the candidate"},
 		{"vllm#39963: one server, two clients: 486 tokens/s with the Rust client, 44 with the other",
 			func(_, cand results) {
 				cand.each(func(_, _ int, run map[string]any) {
