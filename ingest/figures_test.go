@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/servestat/servestat/ingest/upkeep"
 	"github.com/servestat/servestat/ingest/vllm"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
@@ -315,6 +316,17 @@ func findPeers(t *testing.T) *peers {
 	return nil
 }
 
+// findEmbedded finds a Python with the DuckDB that analyze/query has inside.
+func findEmbedded(t *testing.T) *peers {
+	t.Helper()
+	const python = "../notebooks/bench/.venv-embedded/bin/python"
+	out, err := exec.CommandContext(t.Context(), python, "-c", "import duckdb; print('DuckDB ' + duckdb.__version__)").Output()
+	if err != nil {
+		return nil
+	}
+	return &peers{python, strings.TrimSpace(string(out))}
+}
+
 func (p *peers) measure(t *testing.T, what string, f resultFile) cost {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
@@ -388,11 +400,15 @@ func TestFigures(t *testing.T) {
 	two := &row{name: "eight files, two cores", run: func() cost { return measure(t, 2, "ingest", eight...) }, bytes: eightSize, gaps: eightGaps}
 	rows := []*row{lose, keep, read, decode, one, two}
 	p := findPeers(t)
-	var viaPython, viaDuckDB *row
+	var viaPython, viaDuckDB, viaEmbedded *row
 	if p != nil {
 		viaPython = on("Python `json.load` + pyarrow", func() cost { return p.measure(t, "json", big) })
 		viaDuckDB = on("DuckDB `read_json` + `COPY`, two threads", func() cost { return p.measure(t, "duckdb", big) })
 		rows = append(rows, viaPython, viaDuckDB)
+		if e := findEmbedded(t); e != nil {
+			viaEmbedded = on("the same with "+e.version+", which servestat has inside", func() cost { return e.measure(t, "duckdb", big) })
+			rows = append(rows, viaEmbedded)
+		}
 	}
 	for range *rounds {
 		for _, r := range rows {
@@ -417,7 +433,8 @@ func TestFigures(t *testing.T) {
 	}
 	faster("faster than `encoding/json` decoding alone", decode, 4)
 	faster("faster than Python `json.load` + pyarrow", viaPython, 5)
-	faster("faster than DuckDB `read_json` + `COPY`", viaDuckDB, 5)
+	faster("faster than DuckDB `read_json` + `COPY`, the version inside servestat", viaEmbedded, 5)
+	faster("the same, the newest version", viaDuckDB, 5)
 	extra := 100 * (keep.best.wall.Seconds()/lose.best.wall.Seconds() - 1)
 	extraCPU := 100 * (keep.best.cpu.Seconds()/lose.best.cpu.Seconds() - 1)
 	bar("keeping the compressed upload as well costs", fmt.Sprintf("%.0f %% (%.0f %% of CPU time)", extra, extraCPU), "<= 35 %", extra <= 35)
@@ -448,17 +465,35 @@ func storedSizes(t *testing.T) {
 	for _, c := range []struct{ what, folder string }{
 		{"bytes a token, whole blocks of tokens: 10^7 simulated", dir},
 		{"the same: 10^7 gaps of full noise (14 ms, sigma 12 %)", noise},
-		{"the same: the bundled logs of real vLLM servers", "../cmd/servestat/testdata/demo/vllm"},
 	} {
-		tokens, gaps, files := storedTokens(t, c.folder)
-		each := float64(tokens) / float64(gaps)
-		bar(c.what, fmt.Sprintf("%.2f (%d blocks, %d gaps each)", each, files, gaps/int64(files)), "<= 3.2", each <= 3.2)
+		l, gaps := lakeOf(t, c.folder)
+		stored(t, l, c.what, gaps)
 	}
+	l, gaps := lakeOf(t, "../cmd/servestat/testdata/demo/vllm")
+	stored(t, l, "the same: the bundled logs of real vLLM servers", gaps)
+	compactor, err := upkeep.Plan(t.Context(), l, upkeep.Options{})
+	if err == nil {
+		err = compactor.Run(t.Context(), func(*upkeep.Merge, *lake.Compaction) {})
+	}
+	if err == nil {
+		_, err = l.Collect(t.Context(), time.Now().Add(time.Hour), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(t, l, "the same, after `servestat lake compact`", gaps)
 }
 
-func storedTokens(t *testing.T, folder string) (size, gaps int64, files int) {
+func stored(t *testing.T, l *lake.Lake, what string, gaps int64) {
 	t.Helper()
-	l := newTestLake(t)
+	size, files := tokenBlocks(t, l)
+	each := float64(size) / float64(gaps)
+	bar(what, fmt.Sprintf("%.2f (%d blocks, %d gaps each)", each, files, gaps/int64(files)), "<= 3.2", each <= 3.2)
+}
+
+func lakeOf(t *testing.T, folder string) (l *lake.Lake, gaps int64) {
+	t.Helper()
+	l = newTestLake(t)
 	in, err := New(l, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -477,7 +512,12 @@ func storedTokens(t *testing.T, folder string) (size, gaps int64, files int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = filepath.WalkDir(l.Path("blocks/v1/tokens"), func(_ string, d fs.DirEntry, err error) error {
+	return l, gaps
+}
+
+func tokenBlocks(t *testing.T, l *lake.Lake) (size int64, files int) {
+	t.Helper()
+	err := filepath.WalkDir(l.Path("blocks/v1/tokens"), func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -490,7 +530,7 @@ func storedTokens(t *testing.T, folder string) (size, gaps int64, files int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return size, gaps, files
+	return size, files
 }
 
 // TestFiguresLarge takes in one object of 5 GB, which fits no parser that builds
