@@ -71,6 +71,56 @@ func TestVultrsHighestRowIsNotReached(t *testing.T) {
 	}
 }
 
+// Rows that others published, and what their own numbers say of them: by the
+// identity X = c N / (TTFT + (N-1) TPOT), and by Little's law from it.
+func TestPublishedRowsAgainstTheirIdentity(t *testing.T) {
+	const vultr = "Vultr, Nemotron Nano 30B FP8 on 2xB200"
+	for _, c := range []struct {
+		row        string
+		c, n       float64
+		x          float64 // tokens/s
+		ttft, tpot float64 // ms
+		want       string
+		share      string // X over what the identity asks for
+	}{
+		{vultr, 1, 512, 277, 362, 2.91, "", "1.000"},
+		{vultr, 8, 512, 1881, 152, 3.96, "", "0.999"},
+		{vultr, 32, 512, 3798, 206, 7.86, "", "0.979"},
+		{vultr, 64, 512, 8120, 324, 6.74, "", "0.934"},
+		{vultr, 128, 512, 11556, 520, 8.91, "T1 WARN, T2 WARN", "0.895"},
+		{vultr, 256, 512, 15552, 1254, 11.77, "T1 WARN, T2 WARN", "0.862"},
+		{vultr, 512, 512, 18746, 2610, 15.46, "T1 WARN, T2 WARN", "0.752"},
+		{vultr, 1024, 512, 18829, 2563, 15.46, "T1 FAIL, T2 FAIL", "0.376"},
+		{"vllm#41306, Llama-8B, v0.19.0", 1, 512, 340, 46.2, 2.85, "", "0.998"},
+		{"vllm#41306, Llama-8B, v0.20.0", 1, 512, 338, 47.3, 2.87, "", "0.999"},
+		{"vllm#41306, Llama-70B, v0.19.0", 1, 512, 125, 160.6, 7.56, "", "0.982"},
+		{"vllm#41306, Mixtral, v0.19.0: a sixth of the time is in neither TTFT nor TPOT, and the other models' rows close", 1, 512, 306, 55.2, 2.66, "T1 WARN, T2 WARN", "0.845"},
+		{"vllm#41306, Mixtral, v0.20.0: the same, so the regression is real and its size is not known", 1, 512, 248, 87.7, 3.22, "T1 WARN, T2 WARN", "0.839"},
+		{"vllm#41306, DeepSeek-V2, v0.20.0", 1, 512, 106, 167.0, 9.14, "", "1.002"},
+		{"wangjunjian.com, Qwen3-8B BF16 on Thor", 8, 124.19, 82.47, 974.57, 85.33, "", "0.953"},
+		{"wangjunjian.com, the same alone", 1, 128, 15.69, 78.19, 63.63, "", "1.000"},
+	} {
+		r := audit.NewRun()
+		r.MaxConcurrency, r.ClosedLoop, r.OutputLen, r.OutputThroughput, r.TTFT, r.TPOT = c.c, true, c.n, c.x, c.ttft/1e3, c.tpot/1e3
+		r.Concurrency = c.x / c.n * (r.TTFT + (c.n-1)*r.TPOT)
+		if got := fired(r); got != c.want {
+			t.Errorf("%s at c=%.0f: fired %q, want %q", c.row, c.c, got, c.want)
+		}
+		if got := messageOf(r, "T2 throughput identity"); !strings.Contains(got, c.share) {
+			t.Errorf("%s at c=%.0f: %q does not say %s", c.row, c.c, got, c.share)
+		}
+	}
+}
+
+func messageOf(r audit.Run, check string) string {
+	for _, f := range audit.Check(r) {
+		if f.Check == check {
+			return f.Message
+		}
+	}
+	return ""
+}
+
 func TestEachCheckFiresAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -92,6 +142,7 @@ func TestEachCheckFiresAlone(t *testing.T) {
 			r.Concurrency, r.OutputThroughput, r.SteadyLoad = 5.2, r.OutputThroughput*0.65, 7.9
 		}, "T1 WARN, T2 WARN"},
 		{"idle between requests", func(r *audit.Run) { r.Idle = 0.2 }, "T3 WARN"},
+		{"wangjunjian.com, Qwen3-8B on Thor, c=8: mean ITL 85.33 ms, median 72.52 ms, p99 361.74 ms", func(r *audit.Run) { r.ITL, r.ITLMedian, r.ITLp99 = 0.08533, 0.07252, 0.36174 }, "T7 WARN"},
 		{"prefills interrupt decoding", func(r *audit.Run) { r.ITL, r.ITLMedian, r.ITLp99 = 0.0853, 0.0608, 0.362 }, "T7 WARN"},
 		{"chunks in bundles", func(r *audit.Run) { r.ITL, r.ITLMedian, r.ITLp99, r.Crowded = 0.02, 0.02, 0.05, 0.3 }, "T7 WARN"},
 		{"every answer is one token", func(r *audit.Run) { r.OneToken = 1 }, "one-token FAIL"},
@@ -103,7 +154,7 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		{"gaps made up", func(r *audit.Run) { r.Synthetic = true }, "synthetic WARN"},
 		{"a slow client", func(r *audit.Run) { r.ServerRequests, r.ServerTTFT = 200, 0.02 }, "client FAIL"},
 		{"faster than memory", func(r *audit.Run) { r.BytesPerToken, r.MemoryBandwidth = 8e9, 273e9 }, "T13 FAIL"},
-		{"zero for missing", func(r *audit.Run) { r.ZeroStatistics = []string{"mean_itl_ms"} }, "T14 WARN"},
+		{"NVIDIA's bench_vllm.sh, whose grab() returns 0.0 where it finds nothing", func(r *audit.Run) { r.ZeroStatistics = []string{"mean_itl_ms"} }, "T14 WARN"},
 		{"a neighbour on the endpoint", func(r *audit.Run) { r.ServerInFlight, r.ServerMost = 14, 15 }, "T15 FAIL"},
 		{"requests wait outside the server", func(r *audit.Run) { r.ServerInFlight = 4 }, "T12 WARN"},
 		{"the file ends early", func(r *audit.Run) { r.Truncated = true }, "truncated WARN"},

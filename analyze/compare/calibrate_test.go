@@ -81,8 +81,10 @@ func TestCalibrateVerdicts(t *testing.T) {
 	}
 }
 
+// Of Welch's intervals over five lognormal runs, which no verdict uses, 97.99 % hold
+// the truth: so near the bar that ten thousand replicates cannot tell.
 func TestCalibrateCoverage(t *testing.T) {
-	reps := calibrate.Replicates(300, 10_000)
+	reps := calibrate.Replicates(300, 100_000)
 	rank := func(b, c []float64) bool {
 		ratio, _, err := estimate(b, c, 0.95)
 		return err == nil && ratio.CI.Contains(1.02)
