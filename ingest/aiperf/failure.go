@@ -60,10 +60,10 @@ func (c *failures) add(f failure) uint32 {
 const unreadable = "unreadable error message"
 
 // readFailure consumes the value of "error".
-func readFailure(s *jsonscan.Scanner, sum *bag) (f failure, failed bool) {
+func readFailure(s *jsonscan.Scanner, sum *jsonscan.Bag) (f failure, failed bool) {
 	if s.Peek() != jsonscan.Object {
 		failed = s.Peek() != jsonscan.Null
-		sum.addNext(s, "error")
+		sum.AddNext(s, "error")
 		return failure{classOther, unreadable}, failed
 	}
 	var code int64
@@ -73,20 +73,20 @@ func readFailure(s *jsonscan.Scanner, sum *bag) (f failure, failed bool) {
 		switch string(key) {
 		case "code":
 			text, _ := s.Raw(nil, 64)
-			sum.addText("error.code", text)
+			sum.AddText("error.code", text)
 			code, _ = jsonscan.ParseInt(text)
 		case "type":
 			kind = errorText(s, sum, "error.type")
 		case "message":
 			message = errorText(s, sum, "error.message")
 		default:
-			sum.addNext(s, "error."+string(key))
+			sum.AddNext(s, "error."+string(key))
 		}
 	}
 	return failure{classify(code, kind, message), firstLine(message, kind)}, true
 }
 
-func errorText(s *jsonscan.Scanner, sum *bag, path string) string {
+func errorText(s *jsonscan.Scanner, sum *jsonscan.Bag, path string) string {
 	if s.Peek() == jsonscan.Null {
 		s.Skip()
 		return ""
@@ -96,7 +96,7 @@ func errorText(s *jsonscan.Scanner, sum *bag, path string) string {
 	if errors.As(err, &value) {
 		return unreadable
 	}
-	sum.addText(path, text)
+	sum.AddText(path, text)
 	return string(text)
 }
 

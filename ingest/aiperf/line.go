@@ -68,7 +68,7 @@ type fault struct {
 type line struct {
 	at     int64
 	keys   map[string]bool // members: all of the object's own, and what formatOf asks for
-	sum    bag
+	sum    jsonscan.Bag
 	faults []fault
 	flat   flat // what no record has
 
@@ -144,10 +144,10 @@ func (l *line) read(s *jsonscan.Scanner, limits limits) {
 		case "payload":
 			l.readObject(s, name, func(key, path string) { l.readPayload(s, key, path) })
 		case "status", "trace_data", "request_headers", "response_headers", "spec_decode_acceptance":
-			l.sum.addNext(s, name)
+			l.sum.AddNext(s, name)
 		default:
 			if isRecord(l.keys) {
-				l.sum.addNext(s, name)
+				l.sum.AddNext(s, name)
 				continue
 			}
 			l.flat.read(s, name, &l.sum, l.keys)
@@ -193,13 +193,13 @@ func (l *line) readMetadata(s *jsonscan.Scanner, key, path string) {
 		l.conversation = l.string(s, path)
 	case "record_processor_id":
 		l.keys[path] = true
-		l.sum.addNext(s, path)
+		l.sum.AddNext(s, path)
 	case "was_cancelled":
 		text, _ := s.Raw(nil, 16)
-		l.sum.addText(path, text)
+		l.sum.AddText(path, text)
 		l.cancelled = string(text) == "true"
 	default:
-		l.sum.addNext(s, path)
+		l.sum.AddNext(s, path)
 	}
 }
 
@@ -208,7 +208,7 @@ func (l *line) readMetadata(s *jsonscan.Scanner, key, path string) {
 func (l *line) readMetric(s *jsonscan.Scanner, tag, path string, list int) {
 	m, ok := metricTags[tag]
 	if !ok || s.Peek() != jsonscan.Object {
-		l.sum.addNext(s, path)
+		l.sum.AddNext(s, path)
 		return
 	}
 	if l.values[m].seen {
@@ -234,11 +234,11 @@ func (l *line) readMetric(s *jsonscan.Scanner, tag, path string, list int) {
 				l.fault(v.at, "%s: found %s, expected %s", path, long.Text, long.Want)
 				v.seen = false
 			}
-			l.sum.addText(path+".value", l.text[v.start:v.end])
+			l.sum.AddText(path+".value", l.text[v.start:v.end])
 		case "unit":
 			v.unit = l.string(s, path+".unit")
 		default:
-			l.sum.addNext(s, path+"."+string(key))
+			l.sum.AddNext(s, path+"."+string(key))
 		}
 	}
 	l.values[m] = v
@@ -255,7 +255,7 @@ func (l *line) integer(s *jsonscan.Scanner, path string) int64 {
 	} else if err != nil {
 		return missing
 	}
-	l.sum.addText(path, text)
+	l.sum.AddText(path, text)
 	return l.parseInt(at, path, text)
 }
 
@@ -283,7 +283,7 @@ func (l *line) string(s *jsonscan.Scanner, path string) string {
 		l.fault(value.Offset, "%s: found %s, expected %s", path, value.Text, value.Want)
 		return ""
 	}
-	l.sum.addText(path, text)
+	l.sum.AddText(path, text)
 	return string(text)
 }
 

@@ -38,7 +38,7 @@ func (l *line) readPayload(s *jsonscan.Scanner, key, path string) {
 		l.raw.model = l.string(s, path)
 		return
 	}
-	l.sum.addNext(s, path)
+	l.sum.AddNext(s, path)
 }
 
 // readResponses reads the messages of a response, in the order in which they came.
@@ -79,7 +79,7 @@ func (l *line) readMessage(s *jsonscan.Scanner) {
 			l.raw.whole = true
 			l.readPacket(s, &m)
 		default:
-			l.sum.addNext(s, "responses."+string(key))
+			l.sum.AddNext(s, "responses."+string(key))
 		}
 	}
 	if s.Err() == nil {
@@ -89,13 +89,13 @@ func (l *line) readMessage(s *jsonscan.Scanner) {
 
 func (l *line) readPackets(s *jsonscan.Scanner, m *message) {
 	if s.Peek() != jsonscan.Array {
-		l.sum.addNext(s, "responses.packets")
+		l.sum.AddNext(s, "responses.packets")
 		return
 	}
 	s.Array()
 	for s.Next() {
 		if s.Peek() != jsonscan.Object {
-			l.sum.addNext(s, "responses.packets")
+			l.sum.AddNext(s, "responses.packets")
 			continue
 		}
 		s.Object()
@@ -104,7 +104,7 @@ func (l *line) readPackets(s *jsonscan.Scanner, m *message) {
 				l.readPacket(s, m)
 				continue
 			}
-			l.sum.addNext(s, "responses.packets."+string(key))
+			l.sum.AddNext(s, "responses.packets."+string(key))
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (l *line) readPackets(s *jsonscan.Scanner, m *message) {
 // readPacket reads a string that may hold a JSON object.
 func (l *line) readPacket(s *jsonscan.Scanner, m *message) {
 	if s.Peek() != jsonscan.String {
-		l.sum.addNext(s, "responses.packet")
+		l.sum.AddNext(s, "responses.packet")
 		return
 	}
 	text, err := s.Text(l.raw.nested[:0])
@@ -122,7 +122,7 @@ func (l *line) readPacket(s *jsonscan.Scanner, m *message) {
 		return
 	}
 	l.raw.nested = text
-	l.sum.addText("responses.packet", text)
+	l.sum.AddText("responses.packet", text)
 	if bytes.HasPrefix(text, []byte("{")) {
 		m.read(jsonscan.NewScanner(bytes.NewReader(text), jsonscan.Options{Buffer: len(text)}))
 	}

@@ -2,14 +2,14 @@ package aiperf
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"math"
 	"slices"
 	"strconv"
 	"time"
-
-	"encoding/hex"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -57,7 +57,7 @@ func newRun(pos schemas.Pos) *run {
 // add takes in a record.
 func (u *run) add(l *line, format string) {
 	l.finish(format)
-	u.hash.Write(l.sum.bytes())
+	u.hash.Write(l.sum.Bytes())
 	if u.dialect == "" {
 		u.dialect = dialect(format, l.old)
 	}
@@ -238,7 +238,7 @@ func (u *run) setWorkload() {
 		lens = append(lens, u.requests[i].workload)
 	}
 	if len(lens) > 0 {
-		u.record.WorkloadDigest = schemas.Some(workloadDigest(lens))
+		u.record.WorkloadDigest = schemas.Some(schemas.WorkloadDigest(lens))
 	}
 }
 
@@ -349,4 +349,10 @@ func nonEmpty(s string) schemas.Opt[string] {
 		return schemas.Opt[string]{}
 	}
 	return schemas.Some(s)
+}
+
+func contentHash() hash.Hash {
+	h := sha256.New()
+	h.Write([]byte("servestat aiperf content 1"))
+	return h
 }

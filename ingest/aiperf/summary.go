@@ -40,7 +40,7 @@ type flat struct {
 
 // read reads the next value into f under path. Every path that says what the
 // object is goes into keys.
-func (f *flat) read(s *jsonscan.Scanner, path string, sum *bag, keys map[string]bool) {
+func (f *flat) read(s *jsonscan.Scanner, path string, sum *jsonscan.Bag, keys map[string]bool) {
 	if f.leaves == nil {
 		f.leaves = map[string][]byte{}
 	}
@@ -69,7 +69,7 @@ func (f *flat) read(s *jsonscan.Scanner, path string, sum *bag, keys map[string]
 }
 
 // readArray reads objects under the path of their index, and scalars as one text.
-func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *bag, keys map[string]bool) {
+func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *jsonscan.Bag, keys map[string]bool) {
 	s.Array()
 	text := []byte("[")
 	objects := false
@@ -93,8 +93,8 @@ func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *bag, keys map[st
 	}
 }
 
-func (f *flat) keep(path string, text []byte, sum *bag) {
-	sum.addText(path, text)
+func (f *flat) keep(path string, text []byte, sum *jsonscan.Bag) {
+	sum.AddText(path, text)
 	if f.kept+len(path)+len(text) > maxSettings || len(f.leaves) >= maxKeys {
 		f.dropped++
 		return
@@ -181,9 +181,9 @@ func (f *flat) failed() schemas.Opt[int64] {
 }
 
 // summaryRun makes the run of a summary that comes without its records.
-func (f *flat) summaryRun(pos schemas.Pos, sum *bag) *schemas.Run {
+func (f *flat) summaryRun(pos schemas.Pos, sum *jsonscan.Bag) *schemas.Run {
 	h := contentHash()
-	h.Write(sum.bytes())
+	h.Write(sum.Bytes())
 	run := newRecord(pos, h)
 	run.Dialect = "summary"
 	run.EndedAt = f.ended()

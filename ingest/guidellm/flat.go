@@ -29,10 +29,10 @@ type flat struct {
 func newFlat() *flat { return &flat{leaves: map[string][]byte{}} }
 
 // read reads the next value into f under path.
-func (f *flat) read(s *jsonscan.Scanner, path string, sum *bag) {
+func (f *flat) read(s *jsonscan.Scanner, path string, sum *jsonscan.Bag) {
 	switch last := path[strings.LastIndexByte(path, '.')+1:]; {
 	case last == "pdf", last == "cumulative_distribution_function", last == "traceback":
-		sum.addNext(s, path)
+		sum.AddNext(s, path)
 		return
 	}
 	switch s.Peek() {
@@ -57,7 +57,7 @@ func (f *flat) read(s *jsonscan.Scanner, path string, sum *bag) {
 }
 
 // readArray reads objects under the path of their index, and scalars as one text.
-func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *bag) {
+func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *jsonscan.Bag) {
 	s.Array()
 	text := []byte("[")
 	objects := false
@@ -81,8 +81,8 @@ func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *bag) {
 	}
 }
 
-func (f *flat) keep(path string, text []byte, sum *bag) {
-	sum.addText(path, text)
+func (f *flat) keep(path string, text []byte, sum *jsonscan.Bag) {
+	sum.AddText(path, text)
 	if _, ok := f.leaves[path]; ok && f.twice == "" {
 		f.twice = path
 	}

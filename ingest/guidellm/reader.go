@@ -62,7 +62,7 @@ type Reader struct {
 // A report is what is known of a file besides its benchmarks.
 type report struct {
 	flat *flat
-	sum  bag // not part of any run: see contentDigest
+	sum  jsonscan.Bag // not part of any run: see contentDigest
 	keys map[string]bool
 }
 

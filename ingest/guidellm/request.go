@@ -95,7 +95,7 @@ type reading struct {
 	message string
 	resolve int64 // when the client's work on it began and ended, which stand in for its start and end
 	done    int64
-	sum     bag
+	sum     jsonscan.Bag
 }
 
 func (u *run) readRequest(s *jsonscan.Scanner, list string) (request, bool) {
@@ -107,7 +107,7 @@ func (u *run) readRequest(s *jsonscan.Scanner, list string) (request, bool) {
 	if s.Err() != nil {
 		return request{}, false
 	}
-	u.hashes[list].Write(r.sum.bytes())
+	u.hashes[list].Write(r.sum.Bytes())
 	r.judge(list)
 	return r.q, true
 }
@@ -130,13 +130,13 @@ func (r *reading) member(key string) {
 			case "text_characters":
 				r.count(&q.characters, "input_metrics."+key)
 			default:
-				r.sum.addNext(r.s, "input_metrics."+key)
+				r.sum.AddNext(r.s, "input_metrics."+key)
 			}
 		})
 	case "output_metrics":
 		r.object(key, func(key string) {
 			if key != "total_tokens" {
-				r.sum.addNext(r.s, "output_metrics."+key)
+				r.sum.AddNext(r.s, "output_metrics."+key)
 				return
 			}
 			q.output = missing // rather than the sum with which the tool stands in for it
@@ -148,13 +148,13 @@ func (r *reading) member(key string) {
 			r.count(&q.input, key)
 			return
 		}
-		r.sum.addNext(r.s, key)
+		r.sum.AddNext(r.s, key)
 	case "output_tokens":
 		if !q.counted {
 			r.count(&q.output, key)
 			return
 		}
-		r.sum.addNext(r.s, key)
+		r.sum.AddNext(r.s, key)
 	case "start_time":
 		r.time(&q.start, key)
 	case "end_time":
@@ -167,9 +167,9 @@ func (r *reading) member(key string) {
 		r.error(key)
 	case "response_id":
 		r.responseID = true
-		r.sum.addNext(r.s, key)
+		r.sum.AddNext(r.s, key)
 	default:
-		r.sum.addNext(r.s, key)
+		r.sum.AddNext(r.s, key)
 	}
 }
 
@@ -185,7 +185,7 @@ func (r *reading) info(key string) {
 	case "conversation_id":
 		r.q.conversation = r.string(path)
 	default:
-		r.sum.addNext(r.s, path)
+		r.sum.AddNext(r.s, path)
 	}
 }
 
@@ -211,7 +211,7 @@ func (r *reading) timing(key string) {
 	case "resolve_end":
 		r.time(&r.done, path)
 	default:
-		r.sum.addNext(r.s, path)
+		r.sum.AddNext(r.s, path)
 	}
 }
 
@@ -226,7 +226,7 @@ func (r *reading) schedulerInfo(key string) {
 	case "worker_end":
 		r.time(&r.done, path)
 	default:
-		r.sum.addNext(r.s, path)
+		r.sum.AddNext(r.s, path)
 	}
 }
 
@@ -258,7 +258,7 @@ func (r *reading) number(path string) (text []byte, at int64) {
 	if errors.As(err, &long) {
 		text = []byte(long.Text)
 	}
-	r.sum.addText(path, text)
+	r.sum.AddText(path, text)
 	if string(text) == "null" {
 		return nil, at
 	}
@@ -304,7 +304,7 @@ func (r *reading) string(path string) string {
 		r.bad(value.Offset, "%s: found %s, expected %s", path, value.Text, value.Want)
 		return ""
 	}
-	r.sum.addText(path, text)
+	r.sum.AddText(path, text)
 	return string(text)
 }
 
@@ -319,7 +319,7 @@ func (r *reading) error(path string) {
 	if errors.As(err, &value) {
 		text = []byte("unreadable error message")
 	}
-	r.sum.addText(path, text)
+	r.sum.AddText(path, text)
 	r.message = string(text)
 }
 

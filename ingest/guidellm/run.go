@@ -2,6 +2,7 @@ package guidellm
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -24,7 +25,7 @@ type run struct {
 	shared      *report
 	maxRequests int
 	flat        *flat
-	sum         bag
+	sum         jsonscan.Bag
 	hashes      map[string]hash.Hash // of the requests, by list
 	keys        map[string]bool
 
@@ -117,7 +118,7 @@ func (u *run) close() {
 // others may come behind it.
 func (u *run) contentDigest() string {
 	h := contentHash()
-	h.Write(u.sum.bytes())
+	h.Write(u.sum.Bytes())
 	for _, list := range slices.Sorted(maps.Keys(u.hashes)) {
 		h.Write([]byte(list))
 		h.Write(u.hashes[list].Sum(nil))
@@ -350,7 +351,7 @@ func (u *run) setWorkload() {
 		func(q *request) int64 { return q.input },
 	} {
 		if lens, ok := u.lengths(length); ok && len(lens) > 0 {
-			u.record.WorkloadDigest = schemas.Some(workloadDigest(lens))
+			u.record.WorkloadDigest = schemas.Some(schemas.WorkloadDigest(lens))
 			return
 		}
 	}
@@ -532,4 +533,10 @@ func nonEmpty(s string) schemas.Opt[string] {
 		return schemas.Opt[string]{}
 	}
 	return schemas.Some(s)
+}
+
+func contentHash() hash.Hash {
+	h := sha256.New()
+	h.Write([]byte("servestat guidellm content 1"))
+	return h
 }

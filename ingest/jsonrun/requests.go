@@ -2,7 +2,6 @@ package jsonrun
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -121,8 +120,7 @@ func (q *Requests) close(run *schemas.Run) {
 }
 
 // workload identifies the input lengths in order of submission, as far as it is
-// known: some tools list requests in order of completion. It is the digest that
-// vLLM's results get, so that a workload is the same whatever tool ran it.
+// known: some tools list requests in order of completion.
 func (q *Requests) workload() schemas.Opt[string] {
 	order := make([]int, len(q.rows))
 	started := true
@@ -136,14 +134,14 @@ func (q *Requests) workload() schemas.Opt[string] {
 	if started {
 		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(q.rows[a].Start, q.rows[b].Start) })
 	}
-	d := &Digest{h: sha256.New()}
-	for _, i := range order {
-		d.Int64(q.rows[i].Input)
-	}
 	if len(order) == 0 {
 		return schemas.Opt[string]{}
 	}
-	return schemas.Some(d.Sum()[:32])
+	lens := make([]int64, len(order))
+	for i, at := range order {
+		lens[i] = q.rows[at].Input
+	}
+	return schemas.Some(schemas.WorkloadDigest(lens))
 }
 
 // take returns the next request's record, nil where none is left.

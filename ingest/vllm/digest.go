@@ -83,14 +83,6 @@ func contentDigest(values map[string]digest) string {
 	return hex.EncodeToString(d[:])
 }
 
-// workloadDigest identifies the input lengths of a run.
-func workloadDigest(lens []int64) string {
-	h := newDigest()
-	h.int64s(lens)
-	d := h.sum()
-	return hex.EncodeToString(d[:16])
-}
-
 // canonical returns the JSON text with the keys of objects in order and strings
 // escaped in one way, so that a file that was rewritten by another program keeps
 // its digests. Text that encoding/json cannot read, for it holds a NaN, stays.

@@ -342,7 +342,7 @@ func (u *run) setWorkload() {
 		}
 	}
 	if len(lens) > 0 {
-		u.record.WorkloadDigest = schemas.Some(workloadDigest(lens))
+		u.record.WorkloadDigest = schemas.Some(schemas.WorkloadDigest(lens))
 	}
 }
 

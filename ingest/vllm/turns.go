@@ -156,7 +156,7 @@ func (t *turns) record(broken bool) *schemas.Run {
 	if broken {
 		note("truncated: the file breaks off behind %d requests", len(t.list))
 	} else {
-		rec.WorkloadDigest = schemas.Some(workloadDigest(lens))
+		rec.WorkloadDigest = schemas.Some(schemas.WorkloadDigest(lens))
 	}
 	note("the tool saves only requests that succeeded, no settings and no gaps; tokens are counted by the client, without the chat template")
 	note("E2EL runs until [DONE] has been read, and so does TPOT")
