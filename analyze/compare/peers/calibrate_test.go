@@ -205,6 +205,7 @@ func TestCalibratePeers(t *testing.T) {
 
 	const what = "weekly report of 231 comparisons, "
 	calibrate.Bar(t, what+"ours: A/A weeks with a regression", quiet[""].weeks, calibrate.AtMost(0.05).Share(reps))
+	calibrate.Figure(what+"ours: regressions per A/A week", quiet[""].alarms)
 	calibrate.Bar(t, what+"ours: A/A weeks with a regression, 8 % stalls", stalled[""].weeks, calibrate.AtMost(0.05).Share(reps))
 	calibrate.Bar(t, what+"ours: one model decodes 5 % slower, found", slower[""].weeks, calibrate.AtLeast(0.95).Share(found))
 	calibrate.Figure(what+"ours: one of 231 cells +5 %, found there", cell[""].weeks)
