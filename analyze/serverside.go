@@ -14,11 +14,7 @@ import (
 // A serverSide is what the server said of itself during a run. What is not known
 // is NaN; missing says why.
 type serverSide struct {
-	// Between the samples around the run: requests finished, tokens, means in s.
-	requests, outputTokens, inputTokens float64
-	ttft, e2el                          float64
-	cachedShare                         float64 // of the prompt tokens, found in the prefix cache
-	wider                               float64 // s that the samples lie further apart than the run is long
+	counted
 	// Of the samples inside the run: requests running and waiting.
 	inFlight float64 // mean; NaN below leastGauges samples
 	most     float64
@@ -27,9 +23,22 @@ type serverSide struct {
 	missing           string
 }
 
-func noServerSide(why string) *serverSide {
+// counted is what the counters rose by between the samples around a run: requests
+// finished, tokens, means in s.
+type counted struct {
+	requests, outputTokens, inputTokens float64
+	ttft, e2el                          float64
+	cachedShare                         float64 // of the prompt tokens, found in the prefix cache
+	wider                               float64 // s that the samples lie further apart than the run is long
+}
+
+func uncounted() counted {
 	nan := math.NaN()
-	return &serverSide{requests: nan, outputTokens: nan, inputTokens: nan, ttft: nan, e2el: nan, cachedShare: nan, wider: nan, inFlight: nan, most: nan, missing: why}
+	return counted{requests: nan, outputTokens: nan, inputTokens: nan, ttft: nan, e2el: nan, cachedShare: nan, wider: nan}
+}
+
+func noServerSide(why string) *serverSide {
+	return &serverSide{counted: uncounted(), inFlight: math.NaN(), most: math.NaN(), missing: why}
 }
 
 const (
@@ -189,8 +198,7 @@ func (v *serverSide) fill(o *serverSide) {
 	}
 	v.missing = ""
 	if math.IsNaN(v.outputTokens) {
-		v.requests, v.outputTokens, v.inputTokens, v.ttft, v.e2el, v.wider = o.requests, o.outputTokens, o.inputTokens, o.ttft, o.e2el, o.wider
-		v.cachedShare, v.countedBy = o.cachedShare, o.countedBy
+		v.counted, v.countedBy = o.counted, o.countedBy
 	}
 	if math.IsNaN(v.most) {
 		v.inFlight, v.most, v.seenBy = o.inFlight, o.most, o.seenBy
@@ -336,6 +344,10 @@ func (s *serverSeries) count(v *serverSide, w window, start, end time.Time) {
 		if s.rise(v, &s.samples[b], &s.samples[a], w) {
 			return
 		}
+	}
+	if early < 0 && late >= 0 && s.samples[late].At.Time.After(start) {
+		// They began inside the run, and what they lack says nothing of the client.
+		v.counted = uncounted()
 	}
 }
 

@@ -80,6 +80,11 @@ func TestServersSideOfARun(t *testing.T) {
 			42, math.NaN(), math.NaN(), "",
 		},
 		{
+			"the scrapes began inside the run: what they lack is not the client's fault",
+			[]query.ServerSample{scrape("12:00:01.400", 103, 4), scrape("12:00:10.000", 120, 4), scrape("12:00:21.700", 140, 0)}, measured("12:00:00.000"),
+			math.NaN(), 4, math.NaN(), "one sample",
+		},
+		{
 			"scraped every second: nothing of the run's beginning and end is cut off, and the gauge has a mean",
 			dense("11:59:00.000", "12:01:30.000", time.Second, 2, "12:00:00.500", "12:00:20.500"), measured("12:00:00.000"),
 			40, 4, 4, "19 samples",

@@ -13,6 +13,7 @@ const (
 	FormatDmon       = "dmon" // of dcgmi or of nvidia-smi
 	FormatPrometheus = "prometheus text"
 	FormatPowertrace = "powertrace csv"
+	FormatAIPerf     = "aiperf telemetry jsonl"
 )
 
 // formats make the readers of each format.
@@ -22,6 +23,7 @@ var formats = map[string]func() format{
 	FormatDmon:       func() format { return &dmon{} },
 	FormatPrometheus: func() format { return &prometheus{} },
 	FormatPowertrace: func() format { return &powertrace{} },
+	FormatAIPerf:     func() format { return aiperf{} },
 }
 
 // detectors tell by a line whether it is of a format, in the order in which they
@@ -45,6 +47,9 @@ const detectLines = 50
 // 64 KiB of head are enough.
 func Detect(head []byte) (format string, ok bool) {
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
+	if first, _, _ := bytes.Cut(head, []byte("\n")); isAIPerf(first) {
+		return FormatAIPerf, true
+	}
 	if begin := bytes.TrimLeft(head, " \t\r\n"); len(begin) == 0 || begin[0] == '{' || begin[0] == '[' && !isStamped(begin) {
 		return "", false
 	}

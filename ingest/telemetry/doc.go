@@ -18,6 +18,7 @@
 //	dmon              dcgmi dmon, nvidia-smi dmon
 //	prometheus text   scrapes of vLLM's /metrics, of dcgm-exporter, of anything
 //	powertrace csv    engine counters over time, as powertrace-sim saves them
+//	aiperf jsonl      scrapes and GPU telemetry that AIPerf saves beside its records
 //
 // # Samples
 //

@@ -3,8 +3,8 @@
 It answers /v1/chat/completions and /v1/completions on 127.0.0.1 with letters,
 one token each, at fixed pace. Every fifth chunk carries two tokens, because a
 chunk is not a token; a chat stream begins with a chunk that carries the role
-only and may begin with reasoning; the server's usage comes last. It needs
-nothing but Python and ends by itself after --seconds.
+only and may begin with reasoning; the server's usage comes last. It counts what
+it did under vLLM's names in /metrics. It needs nothing but Python and ends by itself after --seconds.
 
 With --tokenizer DIR it writes a tokenizer of one token a byte into DIR, which
 any client that uses Hugging Face tokenizers can load without a network, and
@@ -34,10 +34,50 @@ def chunks(n):
         sent += size
 
 
+class Metrics:
+    """What /metrics says: vLLM's names, one engine."""
+
+    BOUNDS = (0.02, 0.05, 0.1)
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.running = self.prompt = self.generated = self.done = 0
+        self.ttfts = []
+
+    def began(self):
+        with self.lock:
+            self.running += 1
+
+    def ended(self, usage, ttft):
+        with self.lock:
+            self.running -= 1
+            self.done += 1
+            self.prompt += usage["prompt_tokens"]
+            self.generated += usage["completion_tokens"]
+            self.ttfts.append(ttft)
+
+    def text(self):
+        label = 'engine="0",model_name="acme/seven"'
+        with self.lock:
+            lines = ["# HELP vllm:num_requests_running Number of requests in model execution batches.", "# TYPE vllm:num_requests_running gauge",
+                     f"vllm:num_requests_running{{{label}}} {self.running}.0"]
+            for name, value in (("prompt_tokens", self.prompt), ("generation_tokens", self.generated)):
+                lines += [f"# TYPE vllm:{name}_total counter", f"vllm:{name}_total{{{label}}} {value}.0"]
+            lines += ["# TYPE vllm:request_success_total counter", f'vllm:request_success_total{{{label},finished_reason="length"}} {self.done}.0']
+            name = "vllm:time_to_first_token_seconds"
+            lines.append(f"# TYPE {name} histogram")
+            for bound in (*self.BOUNDS, float("inf")):
+                le = "+Inf" if bound == float("inf") else bound
+                lines.append(f'{name}_bucket{{{label},le="{le}"}} {sum(t <= bound for t in self.ttfts)}.0')
+            lines += [f"{name}_count{{{label}}} {len(self.ttfts)}.0", f"{name}_sum{{{label}}} {sum(self.ttfts)}"]
+        return "\n".join(lines) + "\n"
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     options = None
     served = itertools.count(1)
+    metrics = Metrics()
 
     def log_message(self, *args):
         pass
@@ -53,6 +93,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/v1/models":
             self.reply(200, {"object": "list", "data": [{"id": "acme/seven", "object": "model", "owned_by": "acme"}]})
+        elif self.path == "/metrics":
+            body = self.metrics.text().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
         else:
             self.reply(200 if self.path == "/health" else 404, {})
 
@@ -78,6 +125,13 @@ class Handler(BaseHTTPRequestHandler):
         reasoning = min(self.options.reasoning, n) if chat else 0
         if reasoning:
             usage["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+        self.metrics.began()
+        try:
+            self.send_answer(asked, chat, n, reasoning, usage)
+        finally:
+            self.metrics.ended(usage, self.options.ttft)
+
+    def send_answer(self, asked, chat, n, reasoning, usage):
         if not asked.get("stream"):
             time.sleep(self.options.ttft)
             whole = "".join(chunks(n))

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the fixtures that the tool itself writes: v0.1.1, v0.3.0 and v0.13.0, from
+# Makes the fixtures that the tool itself writes: v0.1.1, v0.3.0 and v0.13.0 (and
+# the scrapes that ingest/telemetry reads), from
 # the endpoint beside this file. Usage: make.sh [scratch folder]. It needs Python
 # with venv, and a package index; no model and no GPU. Times, identifiers and the
 # order of requests differ from one run to the next: run the tests with -update
@@ -32,6 +33,7 @@ profile() {
 	done
 }
 
-profile 0.13.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui none
+profile 0.13.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui none --server-metrics-formats jsonl
+cp out-0.13.0/server_metrics_export.jsonl "$here/../../telemetry/testdata/aiperf/v0.13.0/"
 profile 0.3.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui simple
 profile 0.1.1 --isl 24 --osl 9 --ui simple
