@@ -105,13 +105,17 @@ func Waiting(ctx context.Context, l *lake.Lake, db *query.DB, kinds []schemas.An
 
 // notDone are the units whose results are not in the lake.
 func notDone(l *lake.Lake, units []*unit) ([]*unit, error) {
+	names := make([]string, len(units))
+	for i, s := range units {
+		names[i] = s.Name()
+	}
+	done, err := l.HasAll(names)
+	if err != nil {
+		return nil, err
+	}
 	var out []*unit
-	for _, s := range units {
-		done, err := l.Has(s.Name())
-		if err != nil {
-			return nil, err
-		}
-		if !done {
+	for i, s := range units {
+		if !done[i] {
 			out = append(out, s)
 		}
 	}

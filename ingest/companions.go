@@ -62,8 +62,7 @@ func (f format) besideOf(up Upload) []companion {
 	var out []companion
 	if up.recorded != nil {
 		for _, c := range up.recorded.Inputs.Beside {
-			path := up.recorded.from.Path(c.Raw)
-			out = append(out, companion{name: c.Name, open: func() (io.ReadCloser, error) { return openRaw(context.Background(), path, nil) }})
+			out = append(out, companion{name: c.Name, open: func() (io.ReadCloser, error) { return openKept(context.Background(), up.recorded.kept, c.Raw) }})
 		}
 		return out
 	}

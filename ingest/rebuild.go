@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"strings"
 
 	"github.com/servestat/servestat/schemas/lake"
@@ -43,7 +43,12 @@ func Rebuild(ctx context.Context, from, into *lake.Lake, progress func(bytes int
 		return err
 	}
 	defer in.Close()
-	r := &rebuilder{Ingester: in, from: from, same: from.Dir() == into.Dir(), known: map[string][]int{}}
+	kept, err := from.Reader()
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	r := &rebuilder{Ingester: in, kept: kept, same: from.Name() == into.Name(), known: map[string][]int{}}
 	for _, m := range ms { // by name, which is by revision
 		r.known[m.RunID+"-"+m.Identity] = append(r.known[m.RunID+"-"+m.Identity], m.Revision)
 	}
@@ -65,14 +70,14 @@ func Rebuild(ctx context.Context, from, into *lake.Lake, progress func(bytes int
 // recorded is what is known of an upload that is read again.
 type recorded struct {
 	*lake.Receipt
-	from      *lake.Lake       // that keeps it
+	kept      *lake.Reader     // of what was kept
 	revisions map[string][]int // under which its runs are known
 }
 
 // A rebuilder reads kept uploads again.
 type rebuilder struct {
 	*Ingester
-	from  *lake.Lake
+	kept  *lake.Reader
 	same  bool             // into the lake that they are kept in
 	known map[string][]int // revisions by run and identity
 }
@@ -88,11 +93,16 @@ func (r *rebuilder) rebuild(ctx context.Context, receipt *lake.Receipt) (Rebuilt
 		return done, nil
 	}
 	up := Upload{
-		Name: receipt.SourceName, recorded: &recorded{Receipt: receipt, from: r.from, revisions: map[string][]int{}},
-		Open: func() (io.ReadCloser, error) { return openRaw(ctx, r.from.Path(receipt.Raw), nil) },
+		Name: receipt.SourceName, recorded: &recorded{Receipt: receipt, kept: r.kept, revisions: map[string][]int{}},
+		Open: func() (io.ReadCloser, error) { return openKept(ctx, r.kept, receipt.Raw) },
 	}
+	defer func() {
+		for _, name := range receipt.Uploads() {
+			r.kept.Drop(name)
+		}
+	}()
 	version, err := parserOf(up)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		done.Left, done.Faulty = "the kept upload is missing", true
 		return done, nil
 	}
@@ -110,6 +120,14 @@ func (r *rebuilder) rebuild(ctx context.Context, receipt *lake.Receipt) (Rebuilt
 	}
 	done.Report, err = r.Ingest(ctx, up)
 	return done, err
+}
+
+// openKept opens an upload that a lake keeps, decompressed.
+func openKept(ctx context.Context, kept *lake.Reader, name string) (io.ReadCloser, error) {
+	if err := kept.Fetch(ctx, name); err != nil {
+		return nil, err
+	}
+	return openRaw(ctx, kept.Path(name), nil)
 }
 
 // parserOf tells the reader that an upload would be read with now.

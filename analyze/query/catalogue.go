@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -46,17 +47,18 @@ type RelationColumn struct {
 type definition struct {
 	Relation
 	sql   string
+	blank string   // the same with no rows; empty where it is the same
 	needs []string // every word of sql, among them the relations that it uses
 }
 
 // catalogue lists all definitions, each after those that it uses.
-func catalogue(l *lake.Lake, seen *lake.Snapshot, as []*lake.Analysis) []definition {
+func catalogue(local *lake.Reader, seen *lake.Snapshot, as []*lake.Analysis) []definition {
 	var all []definition
 	for _, t := range schemas.MeasuredTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: tableView(l, t, seen.Files(t.Name))})
+		all = append(all, definition{Relation: tableRelation(t), sql: tableView(local, t, seen.Files(t.Name)), blank: viewOver(t, nil)})
 	}
 	for _, t := range schemas.ResultTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: resultView(l, t, as), needs: []string{schemas.RunsTable.Name}})
+		all = append(all, definition{Relation: tableRelation(t), sql: resultView(local, t, as), blank: viewOver(t, nil), needs: []string{schemas.RunsTable.Name}})
 	}
 	for _, v := range views {
 		doc, columns := viewDoc(text(v))
@@ -175,16 +177,50 @@ type made struct {
 	sync.Mutex
 	definitions []definition
 	done        map[string]bool
+	blank       map[string]bool // made, without rows
 }
 
 // listing are words of statements that list what there is.
 var listing = []string{"show", "tables", "information_schema", "duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_functions"}
 
 // make creates the relations that a statement may name. A word is a name wherever
-// it stands: one too many costs a little time.
+// it stands: one too many costs a little time. Of a statement that lists what there
+// is, the tables that it does not name have no rows yet.
 func (d *DB) make(ctx context.Context, statement string) error {
 	d.made.Lock()
 	defer d.made.Unlock()
+	wanted, listed := d.named(statement)
+	for _, def := range wanted {
+		if err := d.fetch(ctx, def); err != nil {
+			return err
+		}
+		if err := d.create(ctx, def, def.sql); err != nil {
+			return err
+		}
+		d.made.done[def.Name], d.made.blank[def.Name] = true, false
+	}
+	for _, def := range listed {
+		if err := d.create(ctx, def, cmp.Or(def.blank, def.sql)); err != nil {
+			return err
+		}
+		d.made.done[def.Name], d.made.blank[def.Name] = def.blank == "", true
+	}
+	return nil
+}
+
+func (d *DB) create(ctx context.Context, def definition, statement string) error {
+	if d.made.blank[def.Name] {
+		statement = strings.Replace(statement, "CREATE ", "CREATE OR REPLACE ", 1)
+	}
+	if _, err := d.db.ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s %s: %w", def.Kind, def.Name, clean(err))
+	}
+	return nil
+}
+
+// named returns the definitions to make for a statement, each after those that it
+// uses: what it may name, and what it lists besides.
+func (d *DB) named(statement string) (wanted, listed []definition) {
 	named := map[string]bool{}
 	all := false
 	for _, w := range words(statement) {
@@ -193,24 +229,65 @@ func (d *DB) make(ctx context.Context, statement string) error {
 	}
 	// Backwards, what a definition uses comes after it.
 	for _, def := range slices.Backward(d.made.definitions) {
-		if !all && !named[def.Name] {
+		if !named[def.Name] {
 			continue
 		}
-		named[def.Name] = true
 		for _, w := range def.needs {
 			named[w] = true
 		}
 	}
 	for _, def := range d.made.definitions {
-		if d.made.done[def.Name] || !named[def.Name] {
-			continue
+		switch {
+		case d.made.done[def.Name]:
+		case named[def.Name]:
+			wanted = append(wanted, def)
+		case all && !d.made.blank[def.Name]:
+			listed = append(listed, def)
 		}
-		if _, err := d.db.ExecContext(ctx, def.sql); err != nil {
-			return fmt.Errorf("%s %s: %w", def.Kind, def.Name, clean(err))
-		}
-		d.made.done[def.Name] = true
 	}
-	return nil
+	return wanted, listed
+}
+
+// fetch makes the blocks of a table local.
+func (d *DB) fetch(ctx context.Context, def definition) error {
+	if d.files == nil || def.Kind != TableKind {
+		return nil
+	}
+	var names []string
+	for _, f := range d.seen.Files(def.Name) {
+		names = append(names, f.Name)
+	}
+	for _, a := range d.analyses {
+		for _, b := range a.Blocks {
+			if b.Table == def.Name {
+				names = append(names, b.Name)
+			}
+		}
+	}
+	return d.files.Fetch(ctx, names...)
+}
+
+// Stage makes a folder that is a lake of its own, and answers one statement as l
+// does: for a process that cannot reach l. Close what it returns when that is done.
+func Stage(ctx context.Context, l *lake.Lake, statement string) (dir string, done func() error, err error) {
+	d, err := Open(ctx, l)
+	if err != nil {
+		return "", nil, err
+	}
+	wanted, _ := d.named(statement)
+	for _, def := range wanted {
+		if err = d.fetch(ctx, def); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = d.files.Mirror(ctx)
+	}
+	if err != nil {
+		d.Close()
+		return "", nil, err
+	}
+	return d.files.Dir(), d.Close, nil
 }
 
 // Catalogue describes every table, view and macro that a lake has, as this

@@ -30,6 +30,7 @@ type DB struct {
 	limits Limits
 	made   made
 
+	files     *lake.Reader // nil where there is no lake
 	seen      *lake.Snapshot
 	effective []*lake.Manifest // that it is of
 	analyses  []*lake.Analysis // that may be current
@@ -88,20 +89,29 @@ func openDB(ctx context.Context, l *lake.Lake, effective []*lake.Manifest, limit
 			return nil, err
 		}
 	}
-	tmp, err := os.MkdirTemp("", "servestat-sql-")
-	if err != nil {
-		return nil, err
+	d := &DB{limits: limits, seen: seen, effective: effective, analyses: candidates(all, effective)}
+	err := d.begin(l)
+	if err == nil {
+		d.made = made{definitions: catalogue(d.files, seen, d.analyses), done: map[string]bool{}, blank: map[string]bool{}}
+		err = d.start(ctx, before)
 	}
-	d := &DB{tmp: tmp, limits: limits, seen: seen, effective: effective, analyses: candidates(all, effective)}
-	d.made = made{definitions: catalogue(l, seen, d.analyses), done: map[string]bool{}}
-	if err := d.start(ctx, l, before); err != nil {
+	if err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *DB) start(ctx context.Context, l *lake.Lake, before []string) error {
+// begin makes the folders that the database uses.
+func (d *DB) begin(l *lake.Lake) (err error) {
+	if d.tmp, err = os.MkdirTemp("", "servestat-sql-"); err != nil || l == nil {
+		return err
+	}
+	d.files, err = l.Reader()
+	return err
+}
+
+func (d *DB) start(ctx context.Context, before []string) error {
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
 		return err
@@ -112,15 +122,15 @@ func (d *DB) start(ctx context.Context, l *lake.Lake, before []string) error {
 			return fmt.Errorf("%s: %w", statement, clean(err))
 		}
 	}
-	return d.lockDown(ctx, l)
+	return d.lockDown(ctx)
 }
 
 // lockDown leaves nothing to a statement but the lake's own blocks.
-func (d *DB) lockDown(ctx context.Context, l *lake.Lake) error {
+func (d *DB) lockDown(ctx context.Context) error {
 	root := d.tmp // where no lake is, nothing is there to read
-	if l != nil {
+	if d.files != nil {
 		var err error
-		if root, err = filepath.Abs(l.Dir()); err != nil {
+		if root, err = filepath.Abs(d.files.Dir()); err != nil {
 			return err
 		}
 	}
@@ -153,16 +163,19 @@ func (d *DB) Close() error {
 	if d.db != nil {
 		err = d.db.Close()
 	}
+	if d.files != nil {
+		err = errors.Join(err, d.files.Close())
+	}
 	return errors.Join(err, os.RemoveAll(d.tmp))
 }
 
 // tableView is the statement that makes a table's view over its blocks.
-func tableView(l *lake.Lake, t schemas.TableInfo, seen []*lake.File) string {
+func tableView(local *lake.Reader, t schemas.TableInfo, seen []*lake.File) string {
 	var whole, selects []string
 	for _, f := range seen {
-		abs, err := filepath.Abs(l.Path(f.Name))
+		abs, err := filepath.Abs(local.Path(f.Name))
 		if err != nil {
-			abs = l.Path(f.Name)
+			abs = local.Path(f.Name)
 		}
 		path := quote(literalGlob(abs))
 		if len(f.Without) == 0 {

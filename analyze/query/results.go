@@ -35,12 +35,12 @@ func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analys
 
 // resultView is the statement that makes a table's view over the results of
 // analyses, of which it shows the current ones. It stands on the view runs.
-func resultView(l *lake.Lake, t schemas.TableInfo, as []*lake.Analysis) string {
+func resultView(local *lake.Reader, t schemas.TableInfo, as []*lake.Analysis) string {
 	var paths []string
 	var with []*lake.Analysis
 	for _, a := range as {
 		for _, b := range a.Blocks {
-			if abs, err := filepath.Abs(l.Path(b.Name)); err == nil && b.Table == t.Name {
+			if abs, err := filepath.Abs(local.Path(b.Name)); err == nil && b.Table == t.Name {
 				paths, with = append(paths, quote(literalGlob(abs))), append(with, a)
 			}
 		}

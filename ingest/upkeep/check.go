@@ -46,16 +46,26 @@ func (h *Health) Whole() bool { return len(h.Faults) == 0 }
 // decompressed bytes). It calls begin with the bytes to be read and progress as
 // they are; both may be nil. The error is for what keeps it from looking; what it
 // finds is in the Health.
-func Check(ctx context.Context, l *lake.Lake, begin, progress func(bytes int64)) (*Health, error) {
+func Check(ctx context.Context, l *lake.Lake, begin, progress func(bytes int64)) (h *Health, err error) {
+	l, done, err := l.Afresh()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	found, err := l.Inspect()
 	if err != nil {
 		return nil, err
 	}
-	h := &Health{
+	files, err := l.Reader()
+	if err != nil {
+		return nil, err
+	}
+	defer files.Close()
+	h = &Health{
 		Schema: "servestat.check/1", Manifests: found.Manifests, Runs: found.Runs, Compactions: found.Compactions, Receipts: found.Receipts,
 		Faults: append([]lake.Fault{}, found.Faults...), Orphans: []lake.Garbage{},
 	}
-	c := &checker{ctx: ctx, lake: l, Health: h, progress: progress}
+	c := &checker{ctx: ctx, lake: l, files: files, Health: h, progress: progress}
 	sizes := make([]int64, len(found.Claims))
 	total := int64(0)
 	for i, claim := range found.Claims {
@@ -80,12 +90,21 @@ type checker struct {
 	*Health
 	ctx      context.Context
 	lake     *lake.Lake
+	files    *lake.Reader
 	progress func(int64)
 }
 
 // look verifies one file. A fault in it is noted; being cancelled is an error.
 func (c *checker) look(claim lake.Claim, size int64) error {
-	var err error
+	err := c.files.Fetch(c.ctx, claim.Name)
+	if err != nil && !errors.Is(err, lake.ErrDamaged) {
+		return err
+	}
+	defer c.files.Drop(claim.Name)
+	if err != nil {
+		c.fault(claim, err)
+		return nil
+	}
 	if claim.Block.Name == "" {
 		c.Uploads++
 		err = c.upload(claim)
@@ -97,13 +116,17 @@ func (c *checker) look(claim lake.Claim, size int64) error {
 		return c.ctx.Err()
 	}
 	if err != nil {
-		c.Faults = append(c.Faults, lake.Fault{Name: claim.Name, What: lake.Damaged, Of: claim.Of, Why: err.Error()})
+		c.fault(claim, err)
 	}
 	c.Bytes += size
 	if c.progress != nil {
 		c.progress(size)
 	}
 	return nil
+}
+
+func (c *checker) fault(claim lake.Claim, err error) {
+	c.Faults = append(c.Faults, lake.Fault{Name: claim.Name, What: lake.Damaged, Of: claim.Of, Why: err.Error()})
 }
 
 // block verifies a block against what is said of it. The digest comes first:
@@ -124,7 +147,7 @@ func (c *checker) block(claim lake.Claim, size int64) error {
 	if !ok { // a newer servestat's: its digest must do
 		return nil
 	}
-	block, err := columnar.OpenBlock(c.lake.Path(claim.Name), t)
+	block, err := columnar.OpenBlock(c.files.Path(claim.Name), t)
 	if errors.Is(err, columnar.ErrUnknownColumn) {
 		return nil
 	}
@@ -192,7 +215,7 @@ func (c *checker) upload(claim lake.Claim) error {
 
 // digest returns the SHA-256 of a file, opened through open.
 func (c *checker) digest(name string, open func(io.Reader) (io.Reader, error)) (string, error) {
-	file, err := os.Open(c.lake.Path(name))
+	file, err := os.Open(c.files.Path(name))
 	if err != nil {
 		return "", err
 	}

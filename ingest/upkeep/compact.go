@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -186,19 +187,43 @@ func (m *Merge) isDone() bool {
 // sortKeys reads what orders the runs.
 func (c *Compactor) sortKeys(ctx context.Context) (map[string]sortKey, error) {
 	keys := map[string]sortKey{}
-	for _, f := range c.seen.Files(schemas.RunsTable.Name) {
-		if err := c.readSortKeys(ctx, f, keys); err != nil {
+	runs := c.seen.Files(schemas.RunsTable.Name)
+	local, err := fetch(ctx, c.lake, slices.Values(runs))
+	if err != nil {
+		return nil, err
+	}
+	defer local.Close()
+	for _, f := range runs {
+		if err := readSortKeys(ctx, local, f, keys); err != nil {
 			return nil, err
 		}
 	}
 	return keys, nil
 }
 
-func (c *Compactor) readSortKeys(ctx context.Context, f *lake.File, keys map[string]sortKey) error {
+// fetch makes blocks local. The caller closes what it returns.
+func fetch(ctx context.Context, l *lake.Lake, files iter.Seq[*lake.File]) (*lake.Reader, error) {
+	local, err := l.Reader()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for f := range files {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	if err := local.Fetch(ctx, slices.Compact(names)...); err != nil {
+		local.Close()
+		return nil, err
+	}
+	return local, nil
+}
+
+func readSortKeys(ctx context.Context, local *lake.Reader, f *lake.File, keys map[string]sortKey) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b, err := columnar.OpenBlock(c.lake.Path(f.Name), schemas.RunsTable.TableInfo)
+	b, err := columnar.OpenBlock(local.Path(f.Name), schemas.RunsTable.TableInfo)
 	if err != nil {
 		return err
 	}
@@ -269,7 +294,12 @@ func (c *Compactor) merge(ctx context.Context, s *lake.Session, m *Merge) (*lake
 		return nil, err
 	}
 	comp := &lake.Compaction{Table: m.Table, Day: m.Day}
-	src := &source{lake: c.lake, table: table}
+	local, err := fetch(ctx, c.lake, m.files())
+	if err != nil {
+		return nil, err
+	}
+	defer local.Close()
+	src := &source{local: local, table: table}
 	defer src.close()
 	inGroup := int64(0)
 	for _, r := range m.inside(table) {
@@ -297,6 +327,17 @@ func (c *Compactor) merge(ctx context.Context, s *lake.Session, m *Merge) (*lake
 	return comp, err
 }
 
+// files are those that the merge reads, one as often as it has parts.
+func (m *Merge) files() iter.Seq[*lake.File] {
+	return func(yield func(*lake.File) bool) {
+		for _, r := range m.rows {
+			if !yield(r.file) {
+				return
+			}
+		}
+	}
+}
+
 // inside returns the parts in the order in which the block holds them: by those
 // of the sort columns that the table has. Only runs has more than the run, and in
 // the other tables nothing but the run id can tell row groups apart.
@@ -321,7 +362,7 @@ func tableOf(name string) schemas.TableInfo {
 // A source reads parts, and keeps the last file open: parts of one compacted block
 // often follow each other.
 type source struct {
-	lake  *lake.Lake
+	local *lake.Reader
 	table schemas.TableInfo
 	name  string
 	block *columnar.Block
@@ -331,13 +372,13 @@ func (s *source) read(ctx context.Context, f *lake.File, p lake.LivePart, w *col
 	if s.name != f.Name {
 		s.close()
 		var err error
-		if s.block, err = columnar.OpenBlock(s.lake.Path(f.Name), s.table); err != nil {
+		if s.block, err = columnar.OpenBlock(s.local.Path(f.Name), s.table); err != nil {
 			return err
 		}
 		s.name = f.Name
 	}
 	if n := s.block.Rows(); n != f.Rows {
-		return fmt.Errorf("%s: %d rows, and its manifest says %d; servestat lake check says more", s.lake.Path(f.Name), n, f.Rows)
+		return fmt.Errorf("%s: %d rows, and its manifest says %d; servestat lake check says more", s.local.Path(f.Name), n, f.Rows)
 	}
 	return s.block.Read(ctx, p.From, p.From+p.Rows, w.Append)
 }

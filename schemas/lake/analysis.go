@@ -60,7 +60,7 @@ func (a *Analysis) Name() string { return path.Join(analysisDir, a.Key()+".json"
 // whether it was new.
 func (s *Session) CommitAnalysis(a *Analysis) (created bool, err error) {
 	for _, b := range a.Blocks {
-		ok, err := s.lake.Has(b.Name)
+		ok, err := s.has(b.Name)
 		if err != nil {
 			return false, err
 		}
@@ -78,20 +78,23 @@ func (s *Session) CommitAnalysis(a *Analysis) (created bool, err error) {
 
 // Analyses returns every analysis of the lake, stale ones included, by name.
 func (l *Lake) Analyses() ([]*Analysis, error) {
-	names, err := l.list(analysisDir)
+	entries, err := l.list(analysisDir)
 	if err != nil {
 		return nil, err
 	}
-	as := make([]*Analysis, 0, len(names))
-	for _, name := range names {
-		a := &Analysis{}
-		if err := l.readJSON(name, analysisSchema, a); err != nil {
-			return nil, err
+	as := make([]*Analysis, len(entries))
+	err = l.inParallel(len(entries), func(i int) error {
+		as[i] = &Analysis{}
+		if err := l.readJSON(entries[i], analysisSchema, as[i]); err != nil {
+			return err
 		}
-		if a.Name() != name {
-			return nil, fmt.Errorf("%s: its content is that of %s: remove it, and analyze again", l.Path(name), a.Name())
+		if name := entries[i].Name; as[i].Name() != name {
+			return fmt.Errorf("%s: its content is that of %s: remove it, and analyze again", l.Path(name), as[i].Name())
 		}
-		as = append(as, a)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return as, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -53,7 +54,7 @@ func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) 
 	if err := l.require(found); err != nil {
 		return nil, err
 	}
-	held, err := l.hold(true)
+	held, err := l.holdAlone()
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +67,36 @@ func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) 
 	}
 	var removed []Garbage
 	for _, g := range found {
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(ctx.Err(), held.valid()); err != nil {
 			return removed, err
 		}
-		if err := os.RemoveAll(l.Path(g.Name)); err != nil {
+		if err := l.remove(ctx, g); err != nil {
 			return removed, err
 		}
 		removed = append(removed, g)
 	}
 	slices.SortFunc(removed, func(a, b Garbage) int { return strings.Compare(a.Name, b.Name) })
 	return removed, nil
+}
+
+// holdAlone keeps everybody else from publishing and removing.
+func (l *Lake) holdAlone() (presence, error) {
+	if l.cache == nil {
+		return l.hold(true)
+	}
+	own, err := newPrivate(l.cache.tmp())
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	return l.take(collecting, own.dir)
+}
+
+func (l *Lake) remove(ctx context.Context, g Garbage) error {
+	if g.Why == abandoned { // a folder of this machine
+		return os.RemoveAll(l.Path(g.Name))
+	}
+	return l.store.Delete(ctx, g.Name)
 }
 
 // require makes older readers refuse the lake before blocks go that they need.
@@ -118,7 +139,7 @@ func (l *Lake) verifyHolders(ctx context.Context, found []Garbage) error {
 }
 
 func (l *Lake) digest(ctx context.Context, name string) (string, error) {
-	file, err := os.Open(l.Path(name))
+	file, err := l.store.Get(ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -147,20 +168,27 @@ func (c cancelled) Read(p []byte) (int, error) {
 // compactions before the blocks that they name.
 func (l *Lake) Garbage(now time.Time, grace time.Duration) ([]Garbage, error) {
 	c := &collector{lake: l, uses: map[string]bool{}, replaced: map[string]Garbage{}, held: map[place]time.Time{}, newest: map[place]time.Time{}}
+	var err error
+	if c.there, err = l.entries(""); err != nil { // first: what comes later is none
+		return nil, err
+	}
 	if err := c.look(); err != nil {
 		return nil, err
 	}
-	for _, collect := range []func() error{c.compactions, c.blocks, c.checkpoints, c.uploads, c.sessions} {
-		if err := collect(); err != nil {
-			return nil, err
-		}
+	c.compactions()
+	c.blocks()
+	c.checkpoints()
+	if err := c.uploads(); err != nil {
+		return nil, err
 	}
+	c.sessions()
 	return slices.DeleteFunc(c.found, func(g Garbage) bool { return now.Sub(g.Since) < grace }), nil
 }
 
 // A collector finds out what a lake does not need.
 type collector struct {
 	lake     *Lake
+	there    map[string]Entry
 	uses     map[string]bool    // names of what readers read
 	replaced map[string]Garbage // blocks that manifests name and nobody reads
 	unused   []*Compaction
@@ -178,9 +206,11 @@ func (c *collector) look() error {
 	if err != nil {
 		return err
 	}
-	cs, err := c.lake.present(all)
-	if err != nil {
-		return err
+	var cs []*Compaction
+	for _, comp := range all {
+		if _, ok := c.there[comp.Block.Name]; ok {
+			cs = append(cs, comp)
+		}
 	}
 	effective := Effective(ms)
 	s := resolve(effective, cs)
@@ -205,7 +235,7 @@ func (c *collector) use(f *File) {
 	}
 	comp := f.Compaction
 	c.uses[comp.Name()] = true
-	came := c.lake.modTime(comp.Name())
+	came := c.modTime(comp.Name())
 	for _, p := range f.live {
 		c.held[place{comp.Table, comp.Day, p.SHA256}] = came
 	}
@@ -226,7 +256,7 @@ func (c *collector) markReplaced(ms, effective []*Manifest) {
 			continue
 		}
 		for _, b := range m.Blocks {
-			c.replaced[b.Name] = Garbage{Why: "of a run that " + by.Name() + " supersedes", Since: c.lake.modTime(by.Name()), Named: true}
+			c.replaced[b.Name] = Garbage{Why: "of a run that " + by.Name() + " supersedes", Since: c.modTime(by.Name()), Named: true}
 		}
 	}
 	for _, m := range effective { // after the others: what both name is needed
@@ -236,46 +266,55 @@ func (c *collector) markReplaced(ms, effective []*Manifest) {
 	}
 }
 
+// modTime is when a file was published.
+func (c *collector) modTime(name string) time.Time {
+	if e, ok := c.there[name]; ok {
+		return e.ModTime
+	}
+	return time.Now()
+}
+
 // add notes a file that is not needed since g.Since, or since it was written.
-func (c *collector) add(g Garbage, info fs.FileInfo) {
-	g.Bytes = info.Size()
-	if info.ModTime().After(g.Since) {
-		g.Since = info.ModTime()
+func (c *collector) add(g Garbage, e Entry) {
+	g.Name, g.Bytes = e.Name, e.Size
+	if e.ModTime.After(g.Since) {
+		g.Since = e.ModTime
 	}
 	c.found = append(c.found, g)
 }
 
-func (c *collector) compactions() error {
-	for _, comp := range c.unused {
-		info, err := os.Stat(c.lake.Path(comp.Name()))
-		if err != nil {
-			return err
+// each goes through the files below a folder whose names end in suffix, by name.
+func (c *collector) each(folder, suffix string, do func(Entry)) {
+	for _, name := range slices.Sorted(maps.Keys(c.there)) {
+		if strings.HasPrefix(name, folder+"/") && strings.HasSuffix(name, suffix) {
+			do(c.there[name])
 		}
-		c.add(Garbage{Name: comp.Name(), Why: "another compaction holds what it holds", Since: c.newest[place{comp.Table, comp.Day, ""}]}, info)
 	}
-	return nil
+}
+
+func (c *collector) compactions() {
+	for _, comp := range c.unused {
+		if e, ok := c.there[comp.Name()]; ok {
+			c.add(Garbage{Why: "another compaction holds what it holds", Since: c.newest[place{comp.Table, comp.Day, ""}]}, e)
+		}
+	}
 }
 
 // blocks looks through the tables that this version knows. What else lies under
 // blocks is a newer version's, and not ours to remove.
-func (c *collector) blocks() error {
+func (c *collector) blocks() {
 	for _, table := range slices.Sorted(maps.Keys(keyedByUpload)) {
-		err := c.lake.walk("blocks/v1/"+table, ".parquet", func(name string, info fs.FileInfo) {
-			if c.uses[name] {
+		c.each(blockDir+"/"+table, ".parquet", func(e Entry) {
+			if c.uses[e.Name] {
 				return
 			}
-			g, ok := c.replaced[name]
+			g, ok := c.replaced[e.Name]
 			if !ok {
-				g = c.unnamed(name)
+				g = c.unnamed(e.Name)
 			}
-			g.Name = name
-			c.add(g, info)
+			c.add(g, e)
 		})
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
 // unnamed is a block that no manifest names. One of a compaction that does not
@@ -289,11 +328,11 @@ func (c *collector) unnamed(name string) Garbage {
 	return Garbage{Why: unnamed}
 }
 
-func (c *collector) checkpoints() error {
+func (c *collector) checkpoints() {
 	best := c.lake.bestCheckpoint()
-	return c.lake.walk(checkpointDir, ".json", func(name string, info fs.FileInfo) {
-		if name != best {
-			c.add(Garbage{Name: name, Why: "a larger checkpoint repeats it", Since: c.lake.modTime(best)}, info)
+	c.each(checkpointDir, ".json", func(e Entry) {
+		if e.Name != best.Name {
+			c.add(Garbage{Why: "a larger checkpoint repeats it", Since: c.modTime(best.Name)}, e)
 		}
 	})
 }
@@ -303,11 +342,12 @@ func (c *collector) uploads() error {
 	if err != nil {
 		return err
 	}
-	return c.lake.walk("raw/sha256", ".zst", func(name string, info fs.FileInfo) {
-		if !named[name] {
-			c.add(Garbage{Name: name, Why: unnamed}, info)
+	c.each(rawDir, ".zst", func(e Entry) {
+		if !named[e.Name] {
+			c.add(Garbage{Why: unnamed}, e)
 		}
 	})
+	return nil
 }
 
 // namedUploads returns the kept uploads that a receipt or a manifest names.
@@ -334,70 +374,33 @@ func (l *Lake) namedUploads() (map[string]bool, error) {
 
 // sessions lists what processes that died left under tmp. The next session would
 // remove it, too.
-func (c *collector) sessions() error {
+func (c *collector) sessions() {
+	if c.lake.cache != nil { // they are in the cache, and not in the lake
+		return
+	}
 	dirs, err := os.ReadDir(c.lake.Path(tmpDir))
 	if err != nil {
-		return nil // no tmp, no sessions
+		return // no tmp, no sessions
 	}
 	for _, d := range dirs {
 		name := path.Join(tmpDir, d.Name())
 		info, err := d.Info()
-		if err != nil || c.lake.alive(name) {
+		if err != nil || alive(c.lake.Path(name), info) {
 			continue
 		}
-		c.add(Garbage{Name: name, Why: abandoned}, info)
-		c.found[len(c.found)-1].Bytes = c.lake.bytesBelow(name)
+		e := Entry{Name: name, ModTime: info.ModTime()}
+		c.each(name, "", func(f Entry) { e.Size += f.Size })
+		c.add(Garbage{Why: abandoned}, e)
 	}
-	return nil
 }
 
 // alive reports whether a session's process holds its lock, or may be about to.
-func (l *Lake) alive(session string) bool {
-	lock, err := os.OpenFile(filepath.Join(l.Path(session), "lock"), os.O_RDWR, 0)
+func alive(session string, info fs.FileInfo) bool {
+	lock, err := os.OpenFile(filepath.Join(session, "lock"), os.O_RDWR, 0)
 	if err != nil {
-		return time.Since(l.modTime(session)) < time.Minute
+		return time.Since(info.ModTime()) < time.Minute
 	}
 	defer lock.Close()
 	free, err := tryLock(lock)
 	return err != nil || !free
-}
-
-func (l *Lake) modTime(name string) time.Time {
-	info, err := os.Stat(l.Path(name))
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
-func (l *Lake) bytesBelow(name string) (n int64) {
-	_ = l.walk(name, "", func(_ string, info fs.FileInfo) { n += info.Size() })
-	return n
-}
-
-// walk calls each for the files below a folder whose names end in suffix, in
-// lexical order. A folder that is not there is empty.
-func (l *Lake) walk(dir, suffix string, each func(name string, info fs.FileInfo)) error {
-	root := l.Path(dir)
-	if _, err := os.Stat(root); os.IsNotExist(err) {
-		return nil
-	}
-	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() || !strings.HasSuffix(p, suffix) {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(l.dir, p)
-		if err != nil {
-			return err
-		}
-		each(filepath.ToSlash(rel), info)
-		return nil
-	})
 }

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -60,7 +61,7 @@ func compactionName(table, day string, text []byte) string {
 
 // PublishCompaction makes c known, whose block must be published already.
 func (s *Session) PublishCompaction(c *Compaction) (created bool, err error) {
-	ok, err := s.lake.Has(c.Block.Name)
+	ok, err := s.has(c.Block.Name)
 	if err != nil {
 		return false, err
 	}
@@ -77,24 +78,24 @@ func (s *Session) PublishCompaction(c *Compaction) (created bool, err error) {
 
 // Compactions returns every compaction of the lake, by name.
 func (l *Lake) Compactions() ([]*Compaction, error) {
-	names, err := l.list(compactionDir)
+	entries, err := l.list(compactionDir)
 	if err != nil {
 		return nil, err
 	}
-	var cs []*Compaction
-	for _, name := range names {
-		c, err := l.compaction(name)
-		if err != nil {
-			return nil, err
-		}
-		cs = append(cs, c)
+	cs := make([]*Compaction, len(entries))
+	err = l.inParallel(len(entries), func(i int) (err error) {
+		cs[i], err = l.compaction(entries[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return cs, nil
 }
 
-func (l *Lake) compaction(name string) (*Compaction, error) {
-	c := &Compaction{name: name}
-	return c, l.readJSON(name, compactionSchema, c)
+func (l *Lake) compaction(e Entry) (*Compaction, error) {
+	c := &Compaction{name: e.Name}
+	return c, l.readJSON(e, compactionSchema, c)
 }
 
 // A File is a published block as a snapshot reads it.
@@ -153,13 +154,17 @@ func (l *Lake) SnapshotOf(effective []*Manifest) (*Snapshot, error) {
 
 // present drops compactions whose block is not there.
 func (l *Lake) present(cs []*Compaction) ([]*Compaction, error) {
+	names := make([]string, len(cs))
+	for i, c := range cs {
+		names[i] = c.Block.Name
+	}
+	there, err := l.HasAll(names)
+	if err != nil {
+		return nil, err
+	}
 	var out []*Compaction
-	for _, c := range cs {
-		ok, err := l.Has(c.Block.Name)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+	for i, c := range cs {
+		if there[i] {
 			out = append(out, c)
 		}
 	}
@@ -290,12 +295,12 @@ func (s *Session) Checkpoint(least int) (created bool, err error) {
 // checkpointed returns the manifests of the best checkpoint, by name: the largest
 // file. One that cannot be read is no loss, since it only repeats.
 func (l *Lake) checkpointed() map[string]*Manifest {
-	name := l.bestCheckpoint()
-	if name == "" {
+	best := l.bestCheckpoint()
+	if best.Name == "" {
 		return nil
 	}
 	var c checkpoint
-	if err := l.readJSON(name, checkpointSchema, &c); err != nil {
+	if err := l.readJSON(best, checkpointSchema, &c); err != nil {
 		return nil
 	}
 	ms := make(map[string]*Manifest, len(c.Manifests))
@@ -305,18 +310,15 @@ func (l *Lake) checkpointed() map[string]*Manifest {
 	return ms
 }
 
-func (l *Lake) bestCheckpoint() string {
-	names, err := l.list(checkpointDir)
-	if err != nil {
-		return ""
+// bestCheckpoint is the largest, or nothing where there is none.
+func (l *Lake) bestCheckpoint() Entry {
+	entries, err := l.list(checkpointDir)
+	if err != nil || len(entries) == 0 {
+		return Entry{}
 	}
-	best, size := "", int64(-1)
-	for _, name := range names {
-		if n := l.size(name); n > size {
-			best, size = name, n
-		}
-	}
-	return best
+	return slices.MaxFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Size, b.Size), strings.Compare(b.Name, a.Name))
+	})
 }
 
 // sameJSON reports whether two values are the same text.

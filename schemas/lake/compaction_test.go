@@ -330,7 +330,7 @@ func TestCheckpointOnlyRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("one less", 5)
-	name := l.bestCheckpoint()
+	name := l.bestCheckpoint().Name
 	if err := os.WriteFile(l.Path(name), []byte(`{"schema":"servestat.checkpoint/1","manif`), 0o666); err != nil {
 		t.Fatal(err)
 	}

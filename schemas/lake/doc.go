@@ -15,6 +15,7 @@
 //	  compactions/v1/<table>-day=<day>-<digest>.json  which blocks one block holds
 //	  checkpoints/v1/<sha256>.json                  manifests once more, in one file
 //	  tmp/<session>/                                private to a running process
+//	  leases/v1/<kind>-<id>-<n>                     in a bucket: who is at work
 //
 // Everything but tmp is written once and never changed: to a private temporary
 // file, fsynced, linked to its final name only if that name is free (link(2) is
@@ -73,6 +74,27 @@
 // uploads that they name stay. Sessions hold a shared lock on the lake's folder and
 // Collect an exclusive one while it removes, so that no writer adopts a block that
 // is going; the operating system drops both when a process dies.
+//
+// # Elsewhere than in a directory
+//
+// A lake can lie in any [Store], such as a bucket: the same files under the same
+// names. Put-if-absent is the store's, which every session tries out before it relies
+// on it ([ErrOverwrites]). What is read is copied once: a name that is a digest says
+// what the copy must be, and of any other name the store tells a version. Readers hold
+// their files by links of their own, so that a [Cache] may forget what it likes.
+//
+// There is no operating system there to hold a lock and to drop it. A session's
+// presence is an object under leases/v1, written before it looks whether somebody
+// removes and renewed every minute; a collector's is written before it looks whether
+// somebody publishes. One of two who begin at once sees the other: a session waits for
+// the collector, a collector for all sessions. A lease counts for 20 minutes after its
+// last renewal, by the store's clock. Its holder publishes and removes nothing more
+// once 5 minutes went by since, by its own, so a request would have to be under way
+// for 15 minutes to arrive after its sender was taken for dead; they are given up, and
+// signatures expire, before that. A process that dies without a word keeps collectors
+// waiting for 20 minutes, and nobody else. The grace period is counted by the store's
+// times and the collector's clock, which may be apart by what signatures tolerate, a
+// quarter of an hour: it should be longer than that and than any reader stays open.
 //
 // # Versions
 //

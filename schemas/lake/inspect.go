@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -47,6 +46,10 @@ type Inspection struct {
 // are to read and which are missing. Faults do not stop it.
 func (l *Lake) Inspect() (*Inspection, error) {
 	i := &inspector{lake: l, claims: map[string]Claim{}}
+	var err error
+	if i.there, err = l.entries(""); err != nil {
+		return nil, err
+	}
 	for _, look := range []func() error{i.manifests, i.checkpoints, i.compactions, i.blocks, i.analyses, i.receipts, i.uploads} {
 		if err := look(); err != nil {
 			return nil, err
@@ -65,6 +68,15 @@ type inspector struct {
 	ms     []*Manifest
 	cs     []*Compaction
 	claims map[string]Claim
+	there  map[string]Entry // what there is to begin with
+}
+
+// has reports whether there is a file. One that came meanwhile is asked for.
+func (i *inspector) has(name string) (bool, error) {
+	if _, ok := i.there[name]; ok {
+		return true, nil
+	}
+	return i.lake.Has(name)
 }
 
 func (i *inspector) fault(name, what, of, format string, args ...any) {
@@ -72,13 +84,14 @@ func (i *inspector) fault(name, what, of, format string, args ...any) {
 }
 
 func (i *inspector) manifests() error {
-	names, err := i.lake.manifestNames()
+	entries, err := i.lake.manifestEntries()
 	if err != nil {
 		return err
 	}
-	i.Manifests = len(names)
-	for _, name := range names {
-		m, err := i.lake.manifest(name)
+	i.Manifests = len(entries)
+	for _, e := range entries {
+		name := e.Name
+		m, err := i.lake.manifest(e)
 		switch {
 		case err != nil:
 			i.fault(name, Damaged, "", "%v", err)
@@ -97,13 +110,14 @@ func (i *inspector) checkpoints() error {
 	for _, m := range i.ms {
 		byName[m.Name()] = m
 	}
-	names, err := i.lake.list(checkpointDir)
+	entries, err := i.lake.list(checkpointDir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	for _, e := range entries {
+		name := e.Name
 		var c checkpoint
-		if err := i.lake.readJSON(name, checkpointSchema, &c); err != nil {
+		if err := i.lake.readJSON(e, checkpointSchema, &c); err != nil {
 			i.fault(name, Damaged, "", "%v; it only repeats, and may be removed", err)
 			continue
 		}
@@ -117,13 +131,14 @@ func (i *inspector) checkpoints() error {
 }
 
 func (i *inspector) compactions() error {
-	names, err := i.lake.list(compactionDir)
+	entries, err := i.lake.list(compactionDir)
 	if err != nil {
 		return err
 	}
-	i.Compactions = len(names)
-	for _, name := range names {
-		c, err := i.lake.compaction(name)
+	i.Compactions = len(entries)
+	for _, e := range entries {
+		name := e.Name
+		c, err := i.lake.compaction(e)
 		if err != nil {
 			i.fault(name, Damaged, "", "%v", err)
 			continue
@@ -175,13 +190,14 @@ func (i *inspector) blocks() error {
 
 // analyses want every block of results that they name.
 func (i *inspector) analyses() error {
-	names, err := i.lake.list(analysisDir)
+	entries, err := i.lake.list(analysisDir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	for _, e := range entries {
+		name := e.Name
 		a := &Analysis{}
-		if err := i.lake.readJSON(name, analysisSchema, a); err != nil {
+		if err := i.lake.readJSON(e, analysisSchema, a); err != nil {
 			i.fault(name, Damaged, "", "%v", err)
 			continue
 		}
@@ -204,7 +220,7 @@ func (i *inspector) analyses() error {
 
 // claim notes a file to read, if it is there.
 func (i *inspector) claim(c Claim) (bool, error) {
-	ok, err := i.lake.Has(c.Name)
+	ok, err := i.has(c.Name)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -216,14 +232,15 @@ func (i *inspector) claim(c Claim) (bool, error) {
 }
 
 func (i *inspector) receipts() error {
-	names, err := i.lake.list(receiptDir)
+	entries, err := i.lake.list(receiptDir)
 	if err != nil {
 		return err
 	}
-	i.Receipts = len(names)
-	for _, name := range names {
+	i.Receipts = len(entries)
+	for _, e := range entries {
+		name := e.Name
 		r := &Receipt{}
-		if err := i.lake.readJSON(name, receiptSchema, r); err != nil {
+		if err := i.lake.readJSON(e, receiptSchema, r); err != nil {
 			i.fault(name, Damaged, "", "%v", err)
 			continue
 		}
@@ -240,7 +257,7 @@ func (i *inspector) receipts() error {
 
 func (i *inspector) references(r *Receipt, name string) error {
 	for _, run := range r.Entries() {
-		ok, err := i.lake.Has(run.Manifest)
+		ok, err := i.has(run.Manifest)
 		if err != nil {
 			return err
 		}
@@ -262,21 +279,19 @@ func (i *inspector) references(r *Receipt, name string) error {
 
 // uploads adds those that no receipt names yet.
 func (i *inspector) uploads() error {
-	return i.lake.walk("raw/sha256", ".zst", func(name string, _ fs.FileInfo) {
-		if _, ok := i.claims[name]; !ok {
+	for name := range i.there {
+		if _, ok := i.claims[name]; !ok && strings.HasPrefix(name, rawDir+"/") && strings.HasSuffix(name, ".zst") {
 			i.claims[name] = Claim{Name: name}
 		}
-	})
+	}
+	return nil
 }
 
 // Size returns the bytes of a claimed file.
 func (l *Lake) Size(c Claim) (int64, error) {
-	info, err := os.Stat(l.Path(c.Name))
+	e, err := l.store.Stat(l.ctx, c.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s is gone: was the lake collected meanwhile? Try again", c.Name)
 	}
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	return e.Size, err
 }

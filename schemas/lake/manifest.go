@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -19,6 +18,8 @@ import (
 const (
 	manifestDir = "manifests/v1"
 	receiptDir  = "receipts/v1"
+	rawDir      = "raw/sha256"
+	blockDir    = "blocks/v1"
 
 	manifestSchema = "servestat.manifest/1"
 	receiptSchema  = "servestat.receipt/1"
@@ -27,13 +28,13 @@ const (
 // BlockName returns the name of a table's block with digest sha256, in the day
 // partition day (YYYY-MM-DD, or "unknown").
 func BlockName(table, day, sha256 string) string {
-	return fmt.Sprintf("blocks/v1/%s/day=%s/%s.parquet", table, day, sha256)
+	return fmt.Sprintf("%s/%s/day=%s/%s.parquet", blockDir, table, day, sha256)
 }
 
 // RawName returns the name of the kept upload whose decompressed bytes have the
 // digest sha256.
 func RawName(sha256 string) string {
-	return fmt.Sprintf("raw/sha256/%s/%s.zst", sha256[:2], sha256)
+	return fmt.Sprintf("%s/%s/%s.zst", rawDir, sha256[:2], sha256)
 }
 
 // A Block is one published Parquet file of a run.
@@ -74,7 +75,7 @@ func (m *Manifest) Name() string {
 // whether it was new.
 func (s *Session) Commit(m *Manifest) (created bool, err error) {
 	for _, b := range m.Blocks {
-		ok, err := s.lake.Has(b.Name)
+		ok, err := s.has(b.Name)
 		if err != nil {
 			return false, err
 		}
@@ -98,59 +99,63 @@ func (l *Lake) Manifests() ([]*Manifest, error) {
 
 // manifests also counts those that are in no checkpoint.
 func (l *Lake) manifests() (ms []*Manifest, loose int, err error) {
-	names, err := l.manifestNames()
+	entries, err := l.manifestEntries()
 	if err != nil {
 		return nil, 0, err
 	}
 	known := l.checkpointed()
-	ms = make([]*Manifest, len(names))
+	ms = make([]*Manifest, len(entries))
 	var missing []int
-	for i, name := range names {
-		if ms[i] = known[name]; ms[i] == nil {
+	for i, e := range entries {
+		if ms[i] = known[e.Name]; ms[i] == nil {
 			missing = append(missing, i)
 		}
 	}
-	err = inParallel(len(missing), func(i int) error {
+	err = l.inParallel(len(missing), func(i int) error {
 		at := missing[i]
-		m, err := l.manifest(names[at])
+		m, err := l.manifest(entries[at])
 		ms[at] = m
 		return err
 	})
 	return ms, len(missing), err
 }
 
-// manifestNames lists the manifests, and refuses a lake that needs a newer
+// manifestEntries lists the manifests, and refuses a lake that needs a newer
 // servestat.
-func (l *Lake) manifestNames() ([]string, error) {
-	names, err := l.list(manifestDir)
+func (l *Lake) manifestEntries() ([]Entry, error) {
+	entries, err := l.list(manifestDir)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, name := range names {
-		feature, required := requirement(name)
+	var out []Entry
+	for _, e := range entries {
+		feature, required := requirement(e.Name)
 		switch {
 		case !required:
-			out = append(out, name)
+			out = append(out, e)
 		case !slices.Contains(features, feature):
-			return nil, fmt.Errorf("%s: the lake uses %q, which this servestat does not know: upgrade servestat", l.dir, feature)
+			return nil, fmt.Errorf("%s: the lake uses %q, which this servestat does not know: upgrade servestat", l.name, feature)
 		}
 	}
 	return out, nil
 }
 
-func (l *Lake) manifest(name string) (*Manifest, error) {
+func (l *Lake) manifest(e Entry) (*Manifest, error) {
 	m := &Manifest{}
-	return m, l.readJSON(name, manifestSchema, m)
+	return m, l.readJSON(e, manifestSchema, m)
 }
 
 // inParallel calls do for 0 to n-1, several at a time, and returns the first error
 // by number.
-func inParallel(n int, do func(i int) error) error {
+func (l *Lake) inParallel(n int, do func(i int) error) error {
+	at := 2 * runtime.GOMAXPROCS(0)
+	if l.cache != nil { // they wait, and do not work
+		at = 32
+	}
 	errs := make([]error, n)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(n, 2*runtime.GOMAXPROCS(0)) {
+	for range min(n, at) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				errs[i] = do(i)
@@ -353,7 +358,7 @@ func (s *Session) PutReceipt(r *Receipt) error {
 // there is none.
 func (l *Lake) Receipt(uploadSHA256, context string) (*Receipt, error) {
 	r := &Receipt{}
-	err := l.readJSON(ReceiptName(uploadSHA256, context), receiptSchema, r)
+	err := l.readJSON(Entry{Name: ReceiptName(uploadSHA256, context)}, receiptSchema, r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -365,55 +370,55 @@ func (l *Lake) Receipt(uploadSHA256, context string) (*Receipt, error) {
 
 // Receipts returns every receipt of the lake, by name.
 func (l *Lake) Receipts() ([]*Receipt, error) {
-	names, err := l.list(receiptDir)
+	return readAll[Receipt](l, receiptDir, receiptSchema)
+}
+
+// readAll decodes every file of a folder, by name.
+func readAll[T any](l *Lake, folder, schema string) ([]*T, error) {
+	entries, err := l.list(folder)
 	if err != nil {
 		return nil, err
 	}
-	rs := make([]*Receipt, 0, len(names))
-	for _, name := range names {
-		r := &Receipt{}
-		if err := l.readJSON(name, receiptSchema, r); err != nil {
-			return nil, err
-		}
-		rs = append(rs, r)
-	}
-	return rs, nil
-}
-
-// list returns the names of the files in a folder of the lake, sorted. A folder
-// that is not there is empty.
-func (l *Lake) list(dir string) ([]string, error) {
-	entries, err := os.ReadDir(l.Path(dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	all := make([]*T, len(entries))
+	err = l.inParallel(len(entries), func(i int) error {
+		all[i] = new(T)
+		return l.readJSON(entries[i], schema, all[i])
+	})
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".json") {
-			names = append(names, path.Join(dir, e.Name()))
-		}
-	}
-	return names, nil
+	return all, nil
 }
 
-// readJSON decodes the file name, which must declare the schema want.
-func (l *Lake) readJSON(name, want string, into any) error {
-	text, err := os.ReadFile(l.Path(name))
+// list returns the files in a folder of the lake, by name. A folder that is not
+// there is empty.
+func (l *Lake) list(folder string) ([]Entry, error) {
+	var found []Entry
+	err := l.store.List(l.ctx, folder+"/", func(e Entry) error {
+		if path.Dir(e.Name) == folder && strings.HasSuffix(e.Name, ".json") {
+			found = append(found, e)
+		}
+		return nil
+	})
+	slices.SortFunc(found, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return found, err
+}
+
+// readJSON decodes a file, which must declare the schema want.
+func (l *Lake) readJSON(e Entry, want string, into any) error {
+	text, err := l.text(e)
 	if err != nil {
 		return err
 	}
 	schema, err := decodeSchema(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.Path(name), err)
+		return fmt.Errorf("%s: %w", l.Path(e.Name), err)
 	}
 	if schema != want {
-		return fmt.Errorf("%s: schema %q, and this servestat reads %q: upgrade servestat", l.Path(name), schema, want)
+		return fmt.Errorf("%s: schema %q, and this servestat reads %q: upgrade servestat", l.Path(e.Name), schema, want)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: %w", l.Path(name), err)
+		return fmt.Errorf("%s: %w", l.Path(e.Name), err)
 	}
 	return nil
 }

@@ -9,20 +9,35 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
 
 const tmpDir = "tmp"
 
-// A Session is one process's permission to publish. It owns a private folder
-// under tmp, marked as alive by a lock that the operating system drops when the
-// process dies, however it dies.
+// A Session is one process's permission to publish. It owns a private folder, and
+// holds the lake against those who remove: see [Lake.Collect].
 type Session struct {
 	lake  *Lake
-	dir   string
-	lock  *os.File
-	share *os.File // held on the lake while it may publish: see Collect
+	own   *private
+	share presence
+
+	mu   sync.Mutex
+	sent map[string]bool // names that are published for all it knows
+}
+
+// A presence says to others that somebody publishes into a lake, or removes from it.
+type presence interface {
+	valid() error // whether others still see it
+	Close() error
+}
+
+// A private folder is marked as in use by a lock that the operating system drops
+// when the process dies, however it dies.
+type private struct {
+	dir  string
+	lock *os.File
 }
 
 // ReadOnly reports whether err is of a lake that may be read and not written to.
@@ -33,26 +48,37 @@ func ReadOnly(err error) bool {
 // Begin starts a session and removes what dead ones left behind. Sessions of
 // several processes may run side by side.
 func (l *Lake) Begin() (*Session, error) {
+	if l.cache != nil {
+		own, err := newPrivate(l.cache.tmp())
+		if err != nil {
+			return nil, err
+		}
+		share, err := l.take(publishing, own.dir)
+		if err != nil {
+			return nil, errors.Join(err, own.Close())
+		}
+		return &Session{lake: l, own: own, share: share, sent: map[string]bool{}}, nil
+	}
 	share, err := l.hold(false)
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.beginIn(l.Path(tmpDir))
+	own, err := newPrivate(l.Path(tmpDir))
 	if err != nil {
 		share.Close()
 		return nil, err
 	}
-	s.share = share
-	return s, nil
+	return &Session{lake: l, own: own, share: share, sent: map[string]bool{}}, nil
 }
 
-func (l *Lake) beginIn(root string) (*Session, error) {
-	l.sweep(root)
+// newPrivate makes a private folder in root.
+func newPrivate(root string) (*private, error) {
+	sweep(root)
 	// A neighbour's sweep can take the still unlocked folder away: try again.
 	for range 100 {
-		s, err := l.begin(root)
+		p, err := tryPrivate(root)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return s, err
+			return p, err
 		}
 	}
 	return nil, fmt.Errorf("%s: cannot make a private folder: something keeps removing it", root)
@@ -63,7 +89,7 @@ var holdLimit = time.Minute
 
 // hold takes a lock on the lake's folder that lasts until the file is closed or
 // the process ends: shared by all who publish, exclusive for the one who removes.
-func (l *Lake) hold(exclusive bool) (*os.File, error) {
+func (l *Lake) hold(exclusive bool) (presence, error) {
 	dir, err := os.Open(l.dir)
 	if err != nil {
 		return nil, err
@@ -71,7 +97,7 @@ func (l *Lake) hold(exclusive bool) (*os.File, error) {
 	for deadline := time.Now().Add(holdLimit); ; time.Sleep(20 * time.Millisecond) {
 		ok, err := lockFolder(dir, exclusive)
 		if ok {
-			return dir, nil
+			return folderLock{dir}, nil
 		}
 		if err == nil && time.Now().After(deadline) {
 			err = fmt.Errorf("%s: %w: try again when it is done", l.dir, ErrBusy)
@@ -87,7 +113,12 @@ func (l *Lake) hold(exclusive bool) (*os.File, error) {
 // from it, and neither may be disturbed.
 var ErrBusy = errors.New("another servestat is at work on this lake")
 
-func (l *Lake) begin(root string) (*Session, error) {
+// A folderLock lasts as long as the file is open: others see it until then.
+type folderLock struct{ *os.File }
+
+func (folderLock) valid() error { return nil }
+
+func tryPrivate(root string) (*private, error) {
 	if err := os.MkdirAll(root, 0o777); err != nil {
 		return nil, err
 	}
@@ -107,12 +138,20 @@ func (l *Lake) begin(root string) (*Session, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &Session{lake: l, dir: dir, lock: lock}, nil
+	return &private{dir, lock}, nil
+}
+
+// Close removes the folder.
+func (p *private) Close() error {
+	err := os.RemoveAll(p.dir)
+	p.lock.Close()
+	os.Remove(filepath.Dir(p.dir)) // the folder of private folders, when this was the last
+	return err
 }
 
 // sweep removes the folders of sessions whose process is gone. Failing to is no
 // reason to stop: they are tried again next time.
-func (l *Lake) sweep(root string) {
+func sweep(root string) {
 	dirs, err := os.ReadDir(root)
 	if err != nil {
 		return
@@ -140,16 +179,12 @@ func (l *Lake) sweep(root string) {
 
 // Close ends the session and removes its folder.
 func (s *Session) Close() error {
-	err := os.RemoveAll(s.dir)
-	s.lock.Close()
-	os.Remove(filepath.Dir(s.dir)) // tmp itself, when this was the last session
-	s.share.Close()
-	return err
+	return errors.Join(s.own.Close(), s.share.Close())
 }
 
 // Scratch makes an empty folder that nobody else sees, and that goes when the
 // session does.
-func (s *Session) Scratch() (dir string, err error) { return os.MkdirTemp(s.dir, "scratch-") }
+func (s *Session) Scratch() (dir string, err error) { return os.MkdirTemp(s.own.dir, "scratch-") }
 
 // Put publishes data as name and reports whether it did: false means that name
 // was there before.
@@ -171,12 +206,11 @@ type Blob struct {
 	file    *os.File
 	sum     hash.Hash
 	size    int64
-	synced  bool
 }
 
 // Create begins a blob.
 func (s *Session) Create() (*Blob, error) {
-	f, err := os.CreateTemp(s.dir, "blob-")
+	f, err := os.CreateTemp(s.own.dir, "blob-")
 	if err != nil {
 		return nil, err
 	}
@@ -216,25 +250,32 @@ func (b *Blob) Path() string { return b.file.Name() }
 // Publish gives the blob its final name. It reports false, and is content, where
 // the name is taken: names are digests, so what is there is the same.
 func (b *Blob) Publish(name string) (created bool, err error) {
-	l := b.session.lake
-	path := l.Path(name)
-	if !b.synced && !l.nosync {
-		if err := b.file.Sync(); err != nil {
-			return false, err
-		}
-		b.synced = true
-	}
-	if err := l.mkdirAll(filepath.Dir(path)); err != nil {
+	s := b.session
+	if err := s.share.valid(); err != nil {
 		return false, err
 	}
-	err = os.Link(b.file.Name(), path)
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
+	if created, err = s.lake.store.PutIfAbsent(s.lake.ctx, name, b.file.Name()); err != nil {
+		return false, err
 	}
-	if err != nil {
-		return false, fmt.Errorf("publish %s: %w", name, err)
+	s.mu.Lock()
+	s.sent[name] = true
+	s.mu.Unlock()
+	if _, ok := digestOf(name); ok && s.lake.cache != nil {
+		s.lake.cache.keep(b.file.Name(), Entry{Name: name, Size: b.size})
 	}
-	return true, l.syncDir(filepath.Dir(path))
+	return created, nil
+}
+
+// has reports whether name is published, sparing a look for what the session
+// published.
+func (s *Session) has(name string) (bool, error) {
+	s.mu.Lock()
+	sent := s.sent[name]
+	s.mu.Unlock()
+	if sent {
+		return true, nil
+	}
+	return s.lake.Has(name)
 }
 
 // Discard removes the temporary file. After Publish it only drops the second
@@ -242,33 +283,4 @@ func (b *Blob) Publish(name string) (created bool, err error) {
 func (b *Blob) Discard() {
 	b.file.Close()
 	os.Remove(b.file.Name())
-}
-
-// mkdirAll makes dir and makes the names of new folders durable.
-func (l *Lake) mkdirAll(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if dir != l.dir {
-		if err := l.mkdirAll(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return l.syncDir(parent)
-}
-
-func (l *Lake) syncDir(dir string) error {
-	if l.nosync {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
