@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -106,7 +105,7 @@ func (in *Ingester) zoneBeside(up Upload, id *Identity) (clock, error) {
 		return clock{}, nil
 	}
 	for _, name := range telemetry.Companions {
-		file, err := os.Open(filepath.Join(filepath.Dir(up.Path), name))
+		file, err := openFile(filepath.Join(filepath.Dir(up.Path), name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -67,7 +67,7 @@ func (f format) besideOf(up Upload) []companion {
 		return out
 	}
 	for _, path := range f.companionsOf(up) {
-		out = append(out, companion{name: filepath.Base(path), open: func() (io.ReadCloser, error) { return os.Open(path) }})
+		out = append(out, companion{name: filepath.Base(path), open: func() (io.ReadCloser, error) { return openFile(path) }})
 	}
 	return out
 }

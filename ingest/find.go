@@ -28,6 +28,7 @@ type Upload struct {
 	recorded *recorded // what is known of it from before, where it is read again
 	share    float64   // bytes of that archive, as stored, for a byte of it
 	spooled  bool      // Path is no place that the user knows
+	beside   string    // the folder that it lay in, then, where there is one
 	fate     *fate     // it stands for an archive itself
 }
 
@@ -186,7 +187,7 @@ func (f *finder) addFound(p, name string) error {
 }
 
 func (f *finder) fileUpload(p, name string, size int64) Upload {
-	return Upload{Name: name, Path: p, Size: size, share: 1, within: f.within, Open: func() (io.ReadCloser, error) { return os.Open(p) }}
+	return Upload{Name: name, Path: p, Size: size, share: 1, within: f.within, Open: func() (io.ReadCloser, error) { return openFile(p) }}
 }
 
 // shownName is the path as given, unless it says where on this machine we are.
@@ -206,7 +207,7 @@ const headSize = 64 << 10
 
 // readHead returns the first bytes of a file, decompressed.
 func readHead(p string) ([]byte, error) {
-	f, err := os.Open(p)
+	f, err := openHead(p)
 	if err != nil {
 		return nil, err
 	}

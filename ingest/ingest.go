@@ -254,7 +254,7 @@ func (in *Ingester) candidate(up Upload) *candidate {
 	if up.Path != "" {
 		in.lookAround.Lock()
 		defer in.lookAround.Unlock()
-		c.said = up.within.said(in.around.identify(c.id, up))
+		c.said = saidOf(up.within.said(in.around.identify(c.id, up)))
 		c.problem = c.said
 	}
 	return c

@@ -34,13 +34,13 @@ type sidecar struct {
 // configKeys may share the file with identity: it is also the name of the
 // command's configuration, whose keys are the names of its flags.
 var configKeys = []string{
-	"lake", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict", "jobs", "memory",
+	"lake", "cache", "cache-size", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict", "jobs", "memory",
 	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
 	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests", "upload",
 	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
 	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
-	"target", "grace", "dry-run", "into",
+	"target", "grace", "dry-run", "into", "shard",
 }
 
 // surroundings reads what lies around uploads, each file once.
@@ -128,7 +128,7 @@ func (s *surroundings) above(dir string, within *unpacked) ([]*sidecar, error) {
 		if within != nil && dir == within.root {
 			parent, within = within.beside, within.outer
 		}
-		if parent == dir || parent == "" {
+		if parent == dir || parent == "" || isInbox(dir) {
 			return cars, nil
 		}
 		dir = parent
@@ -137,7 +137,10 @@ func (s *surroundings) above(dir string, within *unpacked) ([]*sidecar, error) {
 
 func readSidecar(dir string) (*sidecar, error) {
 	name := filepath.Join(dir, SidecarName)
-	text, err := os.ReadFile(name)
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	text, err := readFile(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
@@ -357,7 +360,7 @@ func (s *surroundings) facts(path string) (serverlog.Facts, error) {
 	if f, ok := s.logs[path]; ok {
 		return f, nil
 	}
-	file, err := os.Open(path)
+	file, err := openFile(path)
 	if err != nil {
 		return serverlog.Facts{}, err
 	}

@@ -232,14 +232,13 @@ const streamHead = 256 << 10
 // begins again at its first byte. What cannot be opened is no archive: taking it
 // in will say why.
 func sniff(up Upload) (Upload, archive.Kind) {
+	if up.Path != "" {
+		head, _ := readHead(up.Path)
+		return up, archive.Detect(head)
+	}
 	r, err := up.Open()
 	if err != nil {
 		return up, archive.None
-	}
-	if up.Path != "" {
-		defer r.Close()
-		head, _ := headOf(r)
-		return up, archive.Detect(head)
 	}
 	buffered := bufio.NewReaderSize(r, streamHead)
 	stored, _ := buffered.Peek(streamHead)
@@ -256,8 +255,12 @@ func sniff(up Upload) (Upload, archive.Kind) {
 // spool makes a file of an archive that is none: of a stream, and of a zip that
 // is compressed as a whole.
 func (in *Ingester) spool(ctx context.Context, up Upload, kind archive.Kind) (Upload, error) {
-	if up.Path != "" && (kind != archive.Zip || !compressed(up.Path)) {
+	remote, _ := inboxOf(up.Path)
+	if up.Path != "" && remote == nil && (kind != archive.Zip || !compressed(up.Path)) {
 		return up, nil
+	}
+	if remote != nil {
+		up.beside = filepath.Dir(up.Path)
 	}
 	r, err := up.Open()
 	if err != nil {
@@ -328,7 +331,7 @@ func (in *Ingester) unpack(ctx context.Context, up Upload, kind archive.Kind) (*
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, err
 	}
-	a := &unpacked{root: dir, name: up.Name, plain: unpackedName(up.Name), outer: up.within, depth: up.depth()}
+	a := &unpacked{root: dir, name: up.Name, plain: unpackedName(up.Name), beside: up.beside, outer: up.within, depth: up.depth()}
 	a.users.Store(1)
 	if !up.spooled {
 		if a.beside, err = filepath.Abs(filepath.Dir(up.Path)); err != nil {
