@@ -8,10 +8,10 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz kill bench bench-large calibrate golden clean
+.PHONY: help build demo test check race fuzz kill serverless-check bench bench-large calibrate golden clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 build: ## leave bin/servestat
 	$(GO) build -trimpath -o bin/servestat ./cmd/servestat
@@ -53,6 +53,11 @@ fuzz: ## every fuzz target for FUZZTIME inputs
 
 kill: ## kill -9 ingest, compaction and collection at 100 random points
 	SERVESTAT_KILLS=100 $(GO) test -timeout 60m -count 1 -v -run TestKilledAtRandomPoints ./cmd/servestat
+
+serverless-check: ## buckets, events, many workers: print every bar with its figure (loopback only, 15 minutes at most)
+	@echo "| bar | figure | required | |" && echo "|---|---|---|---|"
+	@SERVESTAT_SERVERLESS=1 $(GO) test -timeout 15m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
+	status=$$?; sed -n 's/^bar: //p' .serverless.log; exit $$status
 
 # The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.
 FIGURES = $(GO) test -count 1 -timeout 60m -v ./ingest -figures-servestat $(CURDIR)/bin/servestat

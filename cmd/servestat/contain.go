@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/servestat/servestat/analyze/query"
 )
 
 // confinedEnv tells a process that it is the one that a contained statement runs in.
@@ -30,10 +32,11 @@ func (a *app) contain(ctx context.Context, q *inquiry, statement string, w io.Wr
 	if err != nil {
 		return err
 	}
-	dir, err := filepath.Abs(a.config.GetString("lake"))
+	dir, done, err := a.staged(ctx, statement)
 	if err != nil {
 		return err
 	}
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, q.timeout+grace)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, q.arguments(dir)...)
@@ -54,6 +57,23 @@ func (a *app) contain(ctx context.Context, q *inquiry, statement string, w io.Wr
 		return q.late(ctx, err)
 	}
 	return q.ended(err, talk.String())
+}
+
+// staged is the lake in a folder: that of the lake, or one with as much of it as the
+// statement needs. The process for it reaches no bucket.
+func (a *app) staged(ctx context.Context, statement string) (dir string, done func() error, err error) {
+	l, err := a.openLake()
+	if err != nil {
+		return "", nil, err
+	}
+	done = func() error { return nil }
+	if dir = l.Dir(); dir == "" {
+		if dir, done, err = query.Stage(ctx, l, statement); err != nil {
+			return "", nil, err
+		}
+	}
+	dir, err = filepath.Abs(dir)
+	return dir, done, err
 }
 
 // arguments are the command line of the process for a statement.

@@ -149,6 +149,45 @@ Uploads are kept byte for byte, with what they were read with: labels, side-cars
 the files beside them. So a version of servestat that reads better can read them
 again; --into another folder gives the same bytes where it reads the same.
 
+# Run it on a bucket
+
+Wherever a lake is named, s3://bucket/prefix names one in a bucket of S3 or of a
+store that speaks its protocol:
+
+	servestat ingest --lake s3://lab/lake results/
+	servestat reconcile --lake s3://lab/lake s3://lab/inbox
+	servestat report weekly --lake s3://lab/lake --out s3://lab/reports --index
+
+Another store than AWS is reached by ?endpoint=https://host after the prefix, or by
+AWS_ENDPOINT_URL; &region= and &path-style=0 or 1 say the rest. Credentials are found
+as by every tool for AWS: the environment, profiles (AWS_PROFILE), the machine's role.
+
+The objects are the same files as those of a lake in a folder. They are written with
+If-None-Match: *, which the store has to honour: each session tries it first, and
+refuses a store that replaces objects all the same. Google Cloud Storage and Azure
+have conditions of other kinds and are refused.
+
+What is read comes through a folder of copies (--cache, by default servestat in the
+user's cache folder), which forgets what was not used for the longest time beyond
+--cache-size. It may be removed at any time. Of blocks, only those of the tables that
+a question needs are fetched, each verified by its digest; lake check reads the bucket
+itself. A question that needs more than --cache-size has it for as long as it runs.
+
+Any number of processes may write at once. One says that it is at work by an object
+under leases/, for lake gc to wait: a process that dies without a word counts for 20
+minutes, and one that was suspended for more than 5 publishes nothing more.
+
+An inbox in a bucket is gone through like a folder: side-cars above, server logs and
+companions beside results, archives. Results are streamed. With --shard 2/8 a process
+takes one part in eight, which follows from each object's key; a Kubernetes Indexed Job
+(with JOB_COMPLETIONS in its template), a Cloud Run job and an AWS Batch array say it
+by themselves. Events may be lost, late, or come twice; a reconcile makes the lake what
+the inbox says, and analyzes:
+
+	$ servestat reconcile --lake elsewhere logs
+	62 uploads in the inbox: 0 in the lake already, 62 new; 60 new runs
+	analyze: 4 units, 0 reused
+
 # Say what was measured
 
 A result file does not know the server: its version, its hardware, its flags.

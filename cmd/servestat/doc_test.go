@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/shlex"
+
+	"github.com/servestat/servestat/schemas/lake/bucket/buckettest"
 )
 
 // Every "$ servestat" line of the manual is run, and what it prints must be what
@@ -49,10 +51,39 @@ func TestReadmeCommandsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	chdirTo(t, map[string]string{"results": ".", "old": "0.19.0", "new": "0.20.0"})
+	runLines(t, string(text), 6, func(command string) bool { return !strings.Contains(command, "s3://") })
+}
+
+// The README's page about buckets ends with a weekly report in the bucket.
+func TestReadmeBucketPageRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := buckettest.Start(t)
+	t.Setenv("AWS_ENDPOINT_URL", server.Endpoint)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	if err := os.CopyFS(filepath.Join(server.Root, "inbox"), os.DirFS("testdata/demo/logs")); err != nil {
+		t.Fatal(err)
+	}
+	chdirTo(t, nil)
+	runLines(t, string(text), 3, func(command string) bool { return strings.Contains(command, "s3://") })
+	page, err := os.ReadFile(filepath.Join(server.Root, "reports/2026-W47/README.md"))
+	if err != nil || !strings.Contains(string(page), "0.20.0") {
+		t.Errorf("no weekly report in the bucket: %v", err)
+	}
+}
+
+// runLines runs those of the README's commands that are wanted, least of them or more.
+func runLines(t *testing.T, text string, least int, wanted func(command string) bool) {
+	t.Helper()
 	ran := 0
-	for _, line := range strings.Split(string(text), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		command, ok := strings.CutPrefix(line, "bin/servestat ")
-		if !ok {
+		if !ok || !wanted(command) {
 			continue
 		}
 		ran++
@@ -66,7 +97,7 @@ func TestReadmeCommandsRun(t *testing.T) {
 			t.Errorf("%s: exit code %d\n%s", line, code, stderr.String())
 		}
 	}
-	if ran < 6 {
+	if ran < least {
 		t.Errorf("found %d commands in the README", ran)
 	}
 }

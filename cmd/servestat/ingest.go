@@ -3,20 +3,24 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/servestat/servestat/ingest"
 	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/lake/bucket"
 )
 
 const ingestLong = `Take benchmark results into the lake: files, folders (walked whole), globs, - for
-stdin. Files are told by their content. gzip and zstd are unpacked; an archive
-(zip, tar, tar.gz, tar.zst, also from stdin) is gone through like a folder.
-Ingesting the same file twice changes nothing. A file that cannot be used is
+stdin, and s3://bucket/prefix, which is gone through like a folder. Files are told
+by their content. gzip and zstd are unpacked; an archive (zip, tar, tar.gz, tar.zst,
+also from stdin) is gone through like a folder. Ingesting
+the same file twice changes nothing. A file that cannot be used is
 quarantined with the reason, and the rest goes on: servestat rejects lists them.
 
 A folder of inference-perf tells of each request in its list, in the file of its
@@ -57,19 +61,30 @@ func (a *app) ingestCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.ingest(cmd.Context(), args) },
 	}
 	f := cmd.Flags()
-	f.StringArray("label", nil, "identity or free label, key=value; may be repeated")
-	f.String("path-pattern", "", "take identity out of paths, e.g. '{runtime_version}/c{max_concurrency}/*'")
 	f.Bool("relabel", false, "let this identity replace the one under which runs are known")
 	f.Bool("strict", false, "exit 3 if anything was rejected")
 	f.String("format", "text", "text, or json: one receipt a line on stdout")
-	f.Int("jobs", 0, "files read at the same time; 0: one for each core")
-	f.String("memory", bytesText(ingest.DefaultMemory), "what files read at the same time may need; one that needs more is read alone")
-	limitFlags(f)
+	takeFlags(f)
 	return cmd
 }
 
+// takeFlags say how uploads are taken in.
+func takeFlags(f *pflag.FlagSet) {
+	f.StringArray("label", nil, "identity or free label, key=value; may be repeated")
+	f.String("path-pattern", "", "take identity out of paths, e.g. '{runtime_version}/c{max_concurrency}/*'")
+	f.Int("jobs", 0, "files read at the same time; 0: one for each core")
+	f.String("memory", bytesText(ingest.DefaultMemory), "what files read at the same time may need; one that needs more is read alone")
+	limitFlags(f)
+	shardFlag(f)
+}
+
 func (a *app) ingest(ctx context.Context, paths []string) error {
-	labels, err := parseLabels(a.config.GetStringSlice("label"))
+	opts, err := a.ingestOptions()
+	if err != nil {
+		return err
+	}
+	opts.Relabel = a.config.GetBool("relabel")
+	of, err := a.shard()
 	if err != nil {
 		return err
 	}
@@ -77,13 +92,11 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	l, err := lake.Create(a.config.GetString("lake"))
+	l, err := a.createLake()
 	if err != nil {
 		return err
 	}
-	tally, err := a.ingestInto(ctx, l, paths, ingest.Options{
-		Labels: labels, PathPattern: a.config.GetString("path-pattern"), Relabel: a.config.GetBool("relabel"),
-	}, func(rep *ingest.Report) error {
+	tally, err := a.ingestPart(ctx, l, paths, of, opts, func(rep *ingest.Report) error {
 		if asJSON {
 			return json.NewEncoder(a.stdout).Encode(rep.Receipt)
 		}
@@ -138,19 +151,23 @@ func (t tally) verdict(strict bool) error {
 
 // ingestInto takes paths into l, telling the person and each.
 func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts ingest.Options, each func(*ingest.Report) error) (tally, error) {
-	var t tally
-	limits, err := a.limits()
-	if err != nil {
+	return a.ingestPart(ctx, l, paths, ingest.Shard{}, opts, each)
+}
+
+// ingestPart is ingestInto for a part of what lies at paths.
+func (a *app) ingestPart(ctx context.Context, l *lake.Lake, paths []string, of ingest.Shard, opts ingest.Options, each func(*ingest.Report) error) (t tally, err error) {
+	if opts.Limits, err = a.limits(); err != nil {
 		return t, err
 	}
-	opts.Limits = limits
 	if opts.Jobs, opts.Memory, err = a.resources(); err != nil {
 		return t, err
 	}
-	uploads, skipped, err := ingest.Find(paths, a.stdin)
+	found, err := a.find(ctx, paths, of)
 	if err != nil {
 		return t, err
 	}
+	defer found.Close()
+	uploads, skipped := found.uploads, found.skipped
 	skip := func(s ingest.Skipped) {
 		t.skipped++
 		a.term.detailf("skipped %s: %s", s.Name, s.Why)
@@ -185,6 +202,58 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 	return t, err
 }
 
+// A found is what lies where uploads were said to be.
+type found struct {
+	uploads []ingest.Upload
+	skipped []ingest.Skipped
+	inboxes []*ingest.Inbox
+}
+
+// Close forgets what stands for buckets.
+func (f *found) Close() error {
+	var err error
+	for _, b := range f.inboxes {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
+
+// find lists the uploads of a shard, in files, folders and buckets.
+func (a *app) find(ctx context.Context, paths []string, of ingest.Shard) (*found, error) {
+	f := &found{}
+	for _, p := range paths {
+		if err := f.add(ctx, a, p, of); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+func (f *found) add(ctx context.Context, a *app, p string, of ingest.Shard) error {
+	if !bucket.Is(p) {
+		uploads, skipped, err := ingest.Find([]string{p}, a.stdin)
+		f.skipped = append(f.skipped, skipped...)
+		for _, up := range uploads {
+			if of.Has(up.Name) {
+				f.uploads = append(f.uploads, up)
+			}
+		}
+		return err
+	}
+	b, err := a.bucketAt(p)
+	if err != nil {
+		return err
+	}
+	inbox, err := ingest.OpenInbox(ctx, b.At(""), b.At("").String(), b.Prefix)
+	if err != nil {
+		return err
+	}
+	f.inboxes = append(f.inboxes, inbox)
+	uploads, skipped, err := inbox.Find(ctx, of.Of(inbox.Names()))
+	f.uploads, f.skipped = append(f.uploads, uploads...), append(append(f.skipped, inbox.Skipped...), skipped...)
+	return err
+}
+
 // resources reads how many files may be read at the same time, and in how much
 // memory.
 func (a *app) resources() (jobs int, memory int64, err error) {
@@ -193,6 +262,12 @@ func (a *app) resources() (jobs int, memory int64, err error) {
 	}
 	memory, err = a.bytes("memory")
 	return jobs, memory, err
+}
+
+func (t *tally) merge(o tally) {
+	t.uploads, t.runs, t.requests, t.gaps = t.uploads+o.uploads, t.runs+o.runs, t.requests+o.requests, t.gaps+o.gaps
+	t.known, t.quarantined, t.rejects, t.skipped = t.known+o.known, t.quarantined+o.quarantined, t.rejects+o.rejects, t.skipped+o.skipped
+	t.logEvents, t.samples, t.evals = t.logEvents+o.logEvents, t.samples+o.samples, t.evals+o.evals
 }
 
 func (t *tally) add(rep *ingest.Report) {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/servestat/servestat/ingest"
-	"github.com/servestat/servestat/schemas/lake"
 )
 
 const lakeRebuildLong = `Read the uploads that the lake keeps again, with the readers of this version of
@@ -33,7 +32,7 @@ func (a *app) lakeRebuildCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.lakeRebuild(cmd.Context()) },
 	}
 	f := cmd.Flags()
-	f.String("into", "", "folder of the lake to read into (default: the same)")
+	f.String("into", "", "the lake to read into, a folder or s3://bucket/prefix (default: the same)")
 	f.String("format", "text", "text, or json: one new receipt a line on stdout")
 	return cmd
 }
@@ -48,8 +47,8 @@ func (a *app) lakeRebuild(ctx context.Context) error {
 		return err
 	}
 	into := from
-	if dir := a.config.GetString("into"); dir != "" {
-		if into, err = lake.Create(dir); err != nil {
+	if name := a.config.GetString("into"); name != "" {
+		if into, err = a.createLakeAt(name); err != nil {
 			return err
 		}
 	}

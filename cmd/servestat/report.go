@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,7 +42,7 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.AddCommand(a.weeklyCommand(), a.reportCompareCommand(), a.sweepCommand(), a.runCommand())
 	for _, sub := range cmd.Commands() {
 		f := sub.Flags()
-		f.StringP("out", "o", "report", "folder to write into")
+		f.StringP("out", "o", "report", "folder to write into, or s3://bucket/prefix")
 		f.Bool("html", false, "also report.html: the whole report in one file, to be mailed")
 		f.Bool("residuals", false, "also pictures of what the fitted curves leave over")
 		f.Bool("github", false, "in a GitHub workflow: append the page to the step's summary, and annotate on stderr")
@@ -171,32 +172,43 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 	})
 }
 
-func (a *app) writeReport(ctx context.Context, res *analyze.Result) error {
-	dir := a.config.GetString("out")
+func (a *app) writeReport(ctx context.Context, res *analyze.Result) (err error) {
 	indexed := res.Kind == "weekly" && a.config.GetBool("index")
 	if indexed && res.Week == "" {
 		return invalidf("leave --index out", "--index: no run has a date, so the report is of no week")
 	}
-	if indexed {
-		dir = filepath.Join(dir, res.Week)
+	out, err := a.outAt(ctx, a.config.GetString("out"), indexed)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	week := ""
+	if indexed {
+		week = res.Week
+	}
+	dir := filepath.Join(out.dir, week)
 	options := markdown.Options{Residuals: a.config.GetBool("residuals"), MaxBytes: a.config.GetInt("max-bytes")}
 	if err := options.Write(dir, res); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.stdout, filepath.Join(dir, "README.md"))
+	written := []string{out.shown(week, "README.md")}
 	if a.config.GetBool("html") {
 		if err := html.WriteFile(ctx, dir); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.stdout, filepath.Join(dir, html.File))
+		written = append(written, out.shown(week, html.File))
 	}
 	if indexed {
-		weeks := filepath.Dir(dir)
-		if err := markdown.WriteIndex(weeks); err != nil {
+		if err := markdown.WriteIndex(out.dir); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.stdout, filepath.Join(weeks, markdown.IndexFile))
+		written = append(written, out.shown(markdown.IndexFile))
+	}
+	if err := out.publish(ctx); err != nil {
+		return err
+	}
+	for _, name := range written {
+		fmt.Fprintln(a.stdout, name)
 	}
 	if a.config.GetBool("github") {
 		return a.tellGitHub(res)

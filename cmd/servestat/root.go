@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,16 +55,19 @@ func invalidf(hint, format string, args ...any) error {
 
 // app is what the commands share.
 type app struct {
+	ctx    context.Context // of the command line: it ends what is asked of buckets
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	config *viper.Viper
 	term   *terminal
+
+	buckets sync.Map // open ones, by location
 }
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, config: viper.New()}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: viper.New()}
 	a.term = &terminal{w: stderr}
 	root := a.rootCommand()
 	root.SetArgs(args)
@@ -125,7 +129,9 @@ func (a *app) rootCommand() *cobra.Command {
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.configure(cmd) },
 	}
 	pf := root.PersistentFlags()
-	pf.String("lake", "./lake", "folder of the lake")
+	pf.String("lake", "./lake", "folder of the lake, or s3://bucket/prefix")
+	pf.String("cache", "", "folder for copies of what lies in buckets (default: servestat in the user's cache folder)")
+	pf.String("cache-size", bytesText(lake.DefaultCacheSize), "most bytes of that folder")
 	pf.String("config", "", "configuration file (default: servestat.yaml in this folder, if there)")
 	pf.BoolP("quiet", "q", false, "say nothing but errors on stderr")
 	pf.BoolP("verbose", "v", false, "say more on stderr")
@@ -135,7 +141,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.ingestCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
+	root.AddCommand(a.ingestCommand(), a.reconcileCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
 		a.lakeCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
@@ -164,16 +170,6 @@ func (a *app) configure(cmd *cobra.Command) error {
 	a.term.progress = !a.term.quiet && !v.GetBool("no-progress") && watched
 	a.term.lines = !a.term.quiet && !v.GetBool("no-progress") && !watched
 	return nil
-}
-
-// openLake opens the lake that the command reads.
-func (a *app) openLake() (*lake.Lake, error) {
-	dir := a.config.GetString("lake")
-	l, err := lake.Open(dir)
-	if errors.Is(err, lake.ErrNotLake) {
-		return nil, usagef("servestat ingest --lake "+dir+" RESULTS... makes one", "no lake: %w", err)
-	}
-	return l, err
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/servestat/servestat/analyze/curve"
+	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/lake/bucket/buckettest"
+)
+
+// The bars of running without a machine of one's own. make serverless-check prints
+// them; the tests run a short form.
+var serverless = os.Getenv("SERVESTAT_SERVERLESS") != ""
+
+// lengths is how much of something there is: in make serverless-check, and otherwise.
+func lengths(full, short int) int {
+	if serverless {
+		return full
+	}
+	return short
+}
+
+// bar prints a bar and its figure, as a line of a table.
+func bar(t *testing.T, what, figure, required string, met bool) {
+	t.Helper()
+	verdict := "met"
+	if !met {
+		verdict = "not met"
+		t.Errorf("%s: %s, required %s", what, figure, required)
+	}
+	fmt.Printf("bar: | %s | %s | %s | %s |\n", what, figure, required, verdict)
+}
+
+// A place is a lake, in a directory or in a bucket, and the folder that its files
+// are in.
+type place struct{ kind, lake, folder string }
+
+func places(t *testing.T) []place {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	server := buckettest.Start(t)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "lake")
+	return []place{{"a directory", dir, dir}, {"versitygw", server.URI("lake"), filepath.Join(server.Root, "lake")}}
+}
+
+// Some stores let several of the writers that race for one name believe that they
+// won it.
+func TestServerlessPublishingRaces(t *testing.T) {
+	rounds := lengths(500, 25)
+	for _, p := range places(t) {
+		sessions := beginMany(t, p, 16)
+		wrong := 0
+		for round := range rounds {
+			name := fmt.Sprintf("manifests/v1/race-%d.json", round)
+			won := make([]bool, len(sessions))
+			var wg sync.WaitGroup
+			for w, s := range sessions {
+				wg.Go(func() {
+					var err error
+					if won[w], err = s.Put(name, fmt.Appendf(nil, "writer %d", w)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if !oneWon(won, filepath.Join(p.folder, name)) {
+				wrong++
+			}
+		}
+		bar(t, "publishing races of 16 writers on "+p.kind, fmt.Sprintf("%d wrong of %d rounds", wrong, rounds), "0 wrong", wrong == 0)
+	}
+}
+
+func beginMany(t *testing.T, p place, n int) []*lake.Session {
+	t.Helper()
+	config := viperOf(t, p.lake)
+	config.Set("cache", t.TempDir())
+	config.Set("cache-size", "1GB")
+	l, err := (&app{ctx: t.Context(), config: config}).createLake()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions []*lake.Session
+	for range n {
+		s, err := l.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		sessions = append(sessions, s)
+	}
+	return sessions
+}
+
+// oneWon reports whether one writer won, and the file is what it wrote.
+func oneWon(won []bool, file string) bool {
+	winner, n := -1, 0
+	for w, yes := range won {
+		if yes {
+			winner, n = w, n+1
+		}
+	}
+	text, err := os.ReadFile(file)
+	return err == nil && n == 1 && string(text) == fmt.Sprintf("writer %d", winner)
+}
+
+// An upload is delivered again and again, by processes that are killed at any moment:
+// the lake has it once.
+func TestServerlessDeliveries(t *testing.T) {
+	deliveries, processes := lengths(100, 24), lengths(16, 4)
+	upload := "testdata/demo/logs/0.19.0/c8/run1.json.gz"
+	clean := filepath.Join(t.TempDir(), "clean")
+	servestat(t, "ingest", "--lake", clean, upload)
+	for _, p := range places(t) {
+		args := []string{"ingest", "--lake", p.lake, upload}
+		begin := time.Now()
+		process(t, 0, []string{"ingest", "--lake", filepath.Join(t.TempDir(), "timed"), upload})
+		took := time.Since(begin) * time.Duration(max(1, processes/runtime.NumCPU())) // they share the cores
+		rng := rand.New(rand.NewPCG(1, 1))
+		var mu sync.Mutex
+		killed, left := 0, deliveries-1
+		var wg sync.WaitGroup
+		for range processes {
+			wg.Go(func() {
+				for {
+					mu.Lock()
+					left--
+					done, after := left < 0, time.Duration(rng.Int64N(int64(2*took)))
+					mu.Unlock()
+					if done {
+						return
+					}
+					if process(t, after, args) {
+						mu.Lock()
+						killed++
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		process(t, 0, args) // what was killed is delivered again
+		diff := diffTrees(clean, p.folder)
+		if p.folder != p.lake {
+			diff = withoutLeases(diff)
+		}
+		figure := fmt.Sprintf("%s, %d manifest, %d killed", count(countFiles(t, p.folder, "blocks/v1/runs/*/*.parquet"), "block of runs"), countFiles(t, p.folder, "manifests/v1/*.json"), killed)
+		if diff != "" {
+			figure += "; not the lake of one delivery: " + strings.ReplaceAll(strings.TrimSpace(diff), "\n", ", ")
+		}
+		bar(t, fmt.Sprintf("one upload delivered %d times by %d processes on %s", deliveries, processes, p.kind), figure, "the lake of one delivery, byte for byte", diff == "")
+		if killed == 0 {
+			t.Error("no kill came in time: the test shows nothing")
+		}
+	}
+}
+
+// process runs servestat as a process of its own, and kills it after a while if that
+// is not 0. It reports whether it was killed.
+func process(t *testing.T, kill time.Duration, args []string) bool {
+	t.Helper()
+	ctx := t.Context()
+	if kill > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, kill)
+		defer cancel()
+	}
+	cmd := exec.CommandContext(ctx, "servestat", args...) // Cancel is Kill: no chance to clean up
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil && err != nil {
+		return true
+	}
+	if err != nil {
+		t.Errorf("%v: %v\n%s", args, err, out)
+	}
+	return false
+}
+
+// withoutLeases leaves out of a difference what processes that were killed said of
+// themselves: it is removed when it does not count any more.
+func withoutLeases(diff string) string {
+	var rest []string
+	for line := range strings.Lines(diff) {
+		if !strings.Contains(line, ": leases/") {
+			rest = append(rest, line)
+		}
+	}
+	return strings.Join(rest, "")
+}
+
+func countFiles(t *testing.T, folder, pattern string) int {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(found)
+}
+
+// Events are lost, come late, twice and in any order: a reconcile makes good.
+func TestServerlessReconcile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	server := buckettest.Start(t)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	source := "testdata/demo/logs/0.20.0/c2"
+	if serverless {
+		source = "testdata/demo/logs"
+	}
+	if err := uploadTree(server, source, "inbox"); err != nil {
+		t.Fatal(err)
+	}
+	var events []string
+	for name := range readTree(filepath.Join(server.Root, "inbox")) {
+		if strings.HasSuffix(name, ".json.gz") || strings.HasSuffix(name, ".log") {
+			events = append(events, filepath.ToSlash(name))
+		}
+	}
+	deliver := func(lake string, events []string) {
+		for _, e := range events {
+			servestat(t, "ingest", "--lake", server.URI(lake), server.URI("inbox/"+e))
+		}
+	}
+	deliver("whole", events)
+	servestat(t, "reconcile", "--lake", server.URI("whole"), server.URI("inbox"))
+	rng := rand.New(rand.NewPCG(1, 1))
+	rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	lost := max(len(events)/5, 1)
+	late := max(len(events)/10, 1)
+	kept := append(events[lost:len(events):len(events)], events[lost:lost+late]...) // some come twice
+	deliver("lossy", kept[:len(kept)-2*late])
+	servestat(t, "reconcile", "--lake", server.URI("lossy"), server.URI("inbox"))
+	deliver("lossy", kept[len(kept)-2*late:]) // and some after it was made good
+	diff := diffTrees(filepath.Join(server.Root, "whole"), filepath.Join(server.Root, "lossy"))
+	bar(t, fmt.Sprintf("%d of %d events lost, the rest shuffled, some late, some twice, then reconcile", lost, len(events)),
+		fmt.Sprintf("%d bytes of difference", len(diff)), "the lake without loss, byte for byte", diff == "")
+	if diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Workers share a bucket and know nothing of each other.
+func TestServerlessWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	server := buckettest.Start(t)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	logs := filepath.Join(t.TempDir(), "logs")
+	servestat(t, "simulate", "--out", logs, "--versions", "0.20.0", "--change", "", "--concurrency", "16", "--runs", fmt.Sprint(lengths(48, 4)), "--requests-per-user", fmt.Sprint(lengths(40, 4)), "--output-len", "256")
+	if err := uploadTree(server, logs, "inbox"); err != nil {
+		t.Fatal(err)
+	}
+	levels, repeats := []int{1, 2, 4, 8}, lengths(3, 1)
+	if !serverless {
+		levels = levels[:2]
+	}
+	bytes := float64(0)
+	for _, data := range readTree(logs) {
+		bytes += float64(len(data))
+	}
+	rate := map[int]float64{} // the best of repeats: others work on the machine, too
+	var points []curve.Point
+	for r := range repeats {
+		for _, n := range levels {
+			lake := fmt.Sprintf("lake-%d-%d", n, r)
+			took := work(t, server, lake, n)
+			points = append(points, curve.Point{X: float64(n), Y: bytes / took.Seconds()})
+			rate[n] = max(rate[n], bytes/took.Seconds())
+			if diff := diffTrees(filepath.Join(server.Root, "lake-1-0"), filepath.Join(server.Root, lake)); diff != "" {
+				t.Errorf("the lake of %d workers is not that of one:\n%s", n, diff)
+			}
+		}
+	}
+	var shown []string
+	for _, n := range levels {
+		shown = append(shown, fmt.Sprintf("%d: %.1f", n, rate[n]/1e6))
+	}
+	if !serverless {
+		return
+	}
+	fmt.Printf("bar: | workers on one bucket: MB/s, %d files, %s | %s | published with its knee: %s | |\n", countFiles(t, logs, "*/*/*.json"), machine(), strings.Join(shown, "; "), kneeOf(points))
+	bar(t, "two workers against one", fmt.Sprintf("%.2fx (%s)", rate[2]/rate[1], machine()), ">= 1.8x on 2 idle cores", rate[2] >= 1.8*rate[1])
+}
+
+// work lets n processes take in the inbox, and tells how long it takes them all.
+func work(t *testing.T, server *buckettest.Server, lake string, n int) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			process(t, 0, []string{"ingest", "--jobs", "1", "--shard", fmt.Sprintf("%d/%d", i, n), "--cache", filepath.Join(t.TempDir(), fmt.Sprint(i)), "--lake", server.URI(lake), server.URI("inbox")})
+		})
+	}
+	wg.Wait()
+	return time.Since(begin)
+}
+
+// kneeOf is where more workers stop to help, by the model of servestat curve.
+func kneeOf(points []curve.Point) string {
+	choice, err := curve.Choose(points, curve.Throughput, curve.ChooseOptions{})
+	if err != nil {
+		return err.Error()
+	}
+	if onset, err := choice.Onset(); err == nil {
+		return fmt.Sprintf("%s, saturated from %.1f workers on", choice.Model, onset.Value)
+	}
+	if limit, err := choice.Limit(); err == nil {
+		return fmt.Sprintf("%s, at most %.1f MB/s", choice.Model, limit.Value/1e6)
+	}
+	return choice.Model + ", no knee within 8 workers"
+}
+
+func machine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("%d cores, load %s", runtime.NumCPU(), one)
+}
