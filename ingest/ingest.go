@@ -489,11 +489,12 @@ func (in *Ingester) commitRun(m *lake.Manifest, p *prepared) error {
 		}
 	}
 	for _, m.Revision = range in.revisionsOf(m, p.recorded) {
-		created, err := in.session.Commit(m)
-		if err != nil {
+		if _, err := in.session.Commit(m); err != nil {
 			return err
 		}
-		if created {
+		// It is there, whoever was first: a process that began after us, and died
+		// before its receipt, too.
+		if !slices.ContainsFunc(in.byDigest[m.ContentDigest], func(o *lake.Manifest) bool { return o.Name() == m.Name() }) {
 			committed := *m
 			in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], &committed)
 		}

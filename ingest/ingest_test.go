@@ -469,3 +469,27 @@ func TestInferencePerfCountsOnce(t *testing.T) {
 		}
 	}
 }
+
+// A process publishes a run's manifest and dies before the receipt, while another,
+// which began before that, reads the same upload: it finds the manifest there.
+func TestManifestOfAProcessThatDiedMeanwhile(t *testing.T) {
+	l := newTestLake(t)
+	in, err := New(l, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	path := write(t, filepath.Join(t.TempDir(), "r.json"), fmt.Sprintf(result, ""))
+	rep := ingestPaths(t, l, Options{}, path)[0]
+	if err := os.Remove(l.Path(lake.ReceiptName(rep.UploadSHA256, rep.Context))); err != nil {
+		t.Fatal(err)
+	}
+	uploads, _, err := Find([]string{path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := in.Ingest(t.Context(), uploads[0])
+	if err != nil || len(again.Runs) != 1 || again.Runs[0].Manifest != rep.Runs[0].Manifest {
+		t.Fatalf("%+v, %v; want the run of %s", again, err, rep.Runs[0].Manifest)
+	}
+}
