@@ -122,6 +122,9 @@ func (d *DB) start(ctx context.Context, before []string) error {
 			return fmt.Errorf("%s: %w", statement, clean(err))
 		}
 	}
+	if err := registerInSpans(ctx, d.db); err != nil {
+		return err
+	}
 	return d.lockDown(ctx)
 }
 
