@@ -55,10 +55,10 @@ type definition struct {
 func catalogue(local *lake.Reader, seen *lake.Snapshot, as []*lake.Analysis) []definition {
 	var all []definition
 	for _, t := range schemas.MeasuredTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: tableView(local, t, seen.Files(t.Name)), blank: viewOver(t, nil)})
+		all = append(all, definition{Relation: tableRelation(t), sql: tableView(local, t, seen.Files(t.Name)), blank: viewOver(t, nil, 0)})
 	}
 	for _, t := range schemas.ResultTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: resultView(local, t, as), blank: viewOver(t, nil), needs: []string{schemas.RunsTable.Name}})
+		all = append(all, definition{Relation: tableRelation(t), sql: resultView(local, t, as), blank: viewOver(t, nil, 0), needs: []string{schemas.RunsTable.Name}})
 	}
 	for _, v := range views {
 		doc, columns := viewDoc(text(v))

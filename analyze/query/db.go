@@ -175,6 +175,7 @@ func (d *DB) Close() error {
 // tableView is the statement that makes a table's view over its blocks.
 func tableView(local *lake.Reader, t schemas.TableInfo, seen []*lake.File) string {
 	var whole, selects []string
+	var rows int64
 	for _, f := range seen {
 		abs, err := filepath.Abs(local.Path(f.Name))
 		if err != nil {
@@ -182,13 +183,13 @@ func tableView(local *lake.Reader, t schemas.TableInfo, seen []*lake.File) strin
 		}
 		path := quote(literalGlob(abs))
 		if len(f.Without) == 0 {
-			whole = append(whole, path)
+			whole, rows = append(whole, path), rows+f.Rows
 			continue
 		}
-		selects = append(selects, selectBlocks(t, []string{path})+" WHERE "+only(t, f))
+		selects = append(selects, selectBlocks(t, []string{path}, f.Rows)+" WHERE "+only(t, f))
 	}
 	if len(whole) > 0 || len(selects) == 0 {
-		selects = append(selects, selectBlocks(t, whole))
+		selects = append(selects, selectBlocks(t, whole, rows))
 	}
 	return "CREATE VIEW " + t.Name + " AS " + strings.Join(selects, " UNION ALL ")
 }
@@ -211,14 +212,16 @@ func only(t schemas.TableInfo, f *lake.File) string {
 }
 
 // viewOver is the statement that makes a table's view over quoted paths.
-func viewOver(t schemas.TableInfo, paths []string) string {
-	return "CREATE VIEW " + t.Name + " AS " + selectBlocks(t, paths)
+func viewOver(t schemas.TableInfo, paths []string, rows int64) string {
+	return "CREATE VIEW " + t.Name + " AS " + selectBlocks(t, paths, rows)
 }
 
 // selectBlocks is the rows of the blocks at quoted paths. Columns are found by field
 // id: those that older blocks lack read as NULL, and those that newer ones have
-// beyond ours are left out.
-func selectBlocks(t schemas.TableInfo, paths []string) string {
+// beyond ours are left out. How many rows there are DuckDB does not find out by
+// itself where it is told the columns: it would put the tokens into the hash table
+// of a join with runs.
+func selectBlocks(t schemas.TableInfo, paths []string, rows int64) string {
 	var empty, names, byID []string
 	lists := false
 	for _, c := range t.Columns {
@@ -234,7 +237,7 @@ func selectBlocks(t schemas.TableInfo, paths []string) string {
 	if lists { // DuckDB finds no list by field id: all of it would read as NULL
 		columns = ", union_by_name = true"
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + ")"
+	return "SELECT " + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + fmt.Sprintf(", explicit_cardinality = %d)", max(rows, 1))
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.

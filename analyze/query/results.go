@@ -38,14 +38,15 @@ func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analys
 func resultView(local *lake.Reader, t schemas.TableInfo, as []*lake.Analysis) string {
 	var paths []string
 	var with []*lake.Analysis
+	var rows int64
 	for _, a := range as {
 		for _, b := range a.Blocks {
 			if abs, err := filepath.Abs(local.Path(b.Name)); err == nil && b.Table == t.Name {
-				paths, with = append(paths, quote(literalGlob(abs))), append(with, a)
+				paths, with, rows = append(paths, quote(literalGlob(abs))), append(with, a), rows+b.Rows
 			}
 		}
 	}
-	view := viewOver(t, paths)
+	view := viewOver(t, paths, rows)
 	if len(paths) == 0 {
 		return view
 	}
