@@ -8,7 +8,7 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz kill serverless-check bench bench-large calibrate golden clean
+.PHONY: help build demo test check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -77,5 +77,22 @@ golden: ## rewrite golden files; then read the diff
 	$(GO) test $$($(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/servestat/servestat/schemas/schematest"}}{{$$p}}{{end}}{{end}}' $(PACKAGES)) -update
 	git --no-pager diff --stat
 
+NOTEBOOKS = notebooks/.venv/bin/python notebooks/run.py
+notebooks: build notebooks/lake notebooks/.venv/made ## execute the notebooks over the bundled logs, outputs and oracle included
+	$(NOTEBOOKS)
+
+notebooks-check: build notebooks/lake notebooks/.venv/made ## the same, and fail where the committed outputs are not fresh
+	$(NOTEBOOKS) --check
+
+.PHONY: notebooks/lake
+notebooks/lake:
+	@rm -rf $@
+	bin/servestat ingest --lake $@ $(DEMO)/vllm
+
+notebooks/.venv/made: notebooks/requirements.txt
+	python3 -m venv notebooks/.venv
+	notebooks/.venv/bin/pip install --quiet --requirement $<
+	@touch $@
+
 clean: ## remove what make left
-	rm -rf bin demo
+	rm -rf bin demo notebooks/lake notebooks/.venv

@@ -117,7 +117,7 @@ CREATE MACRO exact_percentiles(ps, grouped_by, of_runs := true) AS TABLE
         SELECT k, p, any_value(total) AS total, any_value(h) AS h,
                coalesce(max(so_far) FILTER (so_far <= floor(h)), 0) AS before, min(so_far) FILTER (so_far > ceil(h)) AS up_to,
                bucket_least_ns(min(bucket) FILTER (so_far > floor(h))) AS least, bucket_least_ns(min(bucket) FILTER (so_far > ceil(h)) + 1) - 1 AS most
-        FROM (SELECT *, p * (total - 1) AS h FROM bucket, (SELECT DISTINCT unnest(ps) AS p)) GROUP BY k, p
+        FROM (SELECT *, p * (total - 1) AS h FROM bucket, (SELECT DISTINCT CAST(unnest(ps) AS DOUBLE) AS p)) GROUP BY k, p
     ), sought AS (
         SELECT list({key: hash(run_id), least: least, most: most} ORDER BY hash(run_id)) AS spans FROM span JOIN member USING (k)
     ), found AS (

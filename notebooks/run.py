@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Execute the notebooks top to bottom and clean what they leave.
+
+    python run.py [--check] [NOTEBOOK...]
+
+With --check nothing is written: the committed outputs and oracle.csv must be what
+the notebooks give now. Texts are compared to the letter; of pictures it is asked
+that they are there and as large, because the last digits of processors differ.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import os
+import struct
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+ORACLE = HERE / "oracle.csv"
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    book = nbformat.read(path, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute()
+    return clean(book)
+
+
+def clean(book: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs from one machine or run to the next."""
+    book.metadata = nbformat.from_dict({"language_info": {"name": "python"}, "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    for i, cell in enumerate(book.cells):
+        cell.id = f"cell-{i}"
+        cell.metadata = nbformat.from_dict({})
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        cell.outputs = joined(cell.outputs)
+        for output in cell.outputs:
+            output.pop("execution_count", None)
+            output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
+            data = output.get("data", {})
+            data.pop("text/html", None)
+            if "image/png" in data:
+                data.pop("text/plain", None)
+    return book
+
+
+def joined(outputs: list) -> list:
+    """Streams arrive in pieces, cut wherever the kernel was in time."""
+    whole = []
+    for output in outputs:
+        if whole and output.output_type == "stream" == whole[-1].output_type and output.name == whole[-1].name:
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
+
+
+def told(book: nbformat.NotebookNode) -> list[str]:
+    """What a notebook says, as lines: a picture by its size."""
+    lines = []
+    for cell in book.cells:
+        lines += [f"[{cell.cell_type}]", *cell.source.splitlines()]
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            lines += [">", *output.get("text", data.get("text/plain", "")).splitlines()]
+            if "image/png" in data:
+                png = base64.b64decode(data["image/png"])
+                lines.append("picture of %d x %d" % struct.unpack(">II", png[16:24]))
+    return lines
+
+
+def differ(was: list[str], now: list[str], name: str) -> bool:
+    diff = list(difflib.unified_diff(was, now, f"{name} as committed", f"{name} as executed", lineterm=""))
+    print("\n".join(diff[:60]), end="\n" if diff else "")
+    return bool(diff)
+
+
+def main(arguments: list[str]) -> int:
+    check = "--check" in arguments
+    paths = [Path(a).resolve() for a in arguments if a != "--check"] or sorted(HERE.glob("*.ipynb"))
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    oracle = ORACLE.read_text() if ORACLE.exists() else ""
+    stale = False
+    for path in paths:
+        print(path.name, flush=True)
+        committed = told(nbformat.read(path, as_version=4))
+        book = execute(path)
+        if check:
+            stale |= differ(committed, told(book), path.name)
+        else:
+            path.write_text(nbformat.writes(book) + "\n")
+    if check:
+        now = ORACLE.read_text()
+        ORACLE.write_text(oracle)
+        stale |= differ(oracle.splitlines(), now.splitlines(), ORACLE.name)
+    if stale:
+        print("Outputs are not fresh: make notebooks, and read the diff.")
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
