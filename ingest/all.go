@@ -1,11 +1,6 @@
 package ingest
 
-import (
-	"context"
-	"runtime"
-
-	"golang.org/x/sync/semaphore"
-)
+import "context"
 
 // DefaultMemory is what uploads that are read at the same time may need.
 const DefaultMemory = 512 << 20
@@ -14,7 +9,8 @@ const DefaultMemory = 512 << 20
 // [Ingester.Uploads]), several uploads at a time, and tells each what became of
 // one after the other, in their order; skipped, which may be nil, of members that
 // are no uploads. The first error ends it, of each or of an upload; those before
-// it are in the lake.
+// it are in the lake. It may be called from several goroutines, which share cores
+// and memory.
 func (in *Ingester) IngestAll(ctx context.Context, found []Upload, skipped func(Skipped), each func(*Report) error) error {
 	if skipped == nil {
 		skipped = func(Skipped) {}
@@ -59,15 +55,6 @@ type outcome struct {
 // prepareAll prepares uploads as cores and memory allow. What comes of them is
 // in the queue in their order, also where a later one was faster.
 func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan outcome {
-	jobs := in.opts.Jobs
-	if jobs <= 0 {
-		jobs = runtime.GOMAXPROCS(0)
-	}
-	budget := in.opts.Memory
-	if budget <= 0 {
-		budget = DefaultMemory
-	}
-	cores, memory := semaphore.NewWeighted(int64(jobs)), semaphore.NewWeighted(budget)
 	const waiting = 256 // done, and behind one that is not
 	queue := make(chan chan outcome, waiting)
 	go func() {
@@ -78,7 +65,7 @@ func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan 
 			queue <- out
 		}
 		for up, err := range in.Uploads(ctx, found, skip) {
-			out, need := make(chan outcome, 1), min(up.need(), budget)
+			out, need := make(chan outcome, 1), min(up.need(), in.budget)
 			queue <- out
 			if err != nil {
 				out <- outcome{err: err}
@@ -86,20 +73,21 @@ func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan 
 			}
 			share := int64(1)
 			if up.within != nil && compressed(up.Path) {
-				share = int64(jobs) // what it may decompress to depends on those before it
+				share = in.jobs // what it may decompress to depends on those before it
 			}
-			if err := cores.Acquire(ctx, share); err != nil {
+			if err := in.cores.Acquire(ctx, share); err != nil {
 				out <- outcome{err: err}
 				return
 			}
-			if err := memory.Acquire(ctx, need); err != nil {
+			if err := in.memory.Acquire(ctx, need); err != nil {
+				in.cores.Release(share)
 				out <- outcome{err: err}
 				return
 			}
 			go func() {
 				p, err := in.prepare(ctx, up)
-				memory.Release(need)
-				cores.Release(share)
+				in.memory.Release(need)
+				in.cores.Release(share)
 				out <- outcome{prepared: p, err: err}
 			}()
 		}

@@ -1,16 +1,20 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/servestat/servestat/ingest/archive/archivetest"
 	"github.com/servestat/servestat/schemas/lake"
 )
 
@@ -207,4 +211,78 @@ func TestUploadThatChangesIsTakenOnce(t *testing.T) {
 		}
 		raw.Close()
 	}
+}
+
+// A server takes in uploads as they come, each in a goroutine of its own: what is
+// in the lake afterwards is what one call with all of them leaves, where the same
+// upload came twice at the same time too.
+func TestIngestAllFromSeveralGoroutines(t *testing.T) {
+	uploads := slices.DeleteFunc(mixedUploads(t), func(up Upload) bool {
+		// Which of the names of one content counts is a question of who is first.
+		return slices.Contains([]string{"r09.json", "r14.json", "r19.json"}, filepath.Base(up.Name))
+	})
+	_, l := ingestAll(t, Options{}, uploads)
+	want := files(t, l)
+
+	l = newTestLake(t)
+	in, err := New(l, Options{Jobs: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told atomic.Int64
+	var all sync.WaitGroup
+	for _, up := range uploads {
+		all.Go(func() {
+			err := in.IngestAll(t.Context(), []Upload{up}, nil, func(*Report) error { told.Add(1); return nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if int(told.Load()) != len(uploads) {
+		t.Errorf("%d reports of %d uploads", told.Load(), len(uploads))
+	}
+	if got := files(t, l); got != want {
+		t.Errorf("the lake is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What is said of one upload counts for it and, where it is an archive, for its
+// members, and for no other.
+func TestLabelsOfOneUpload(t *testing.T) {
+	l := newTestLake(t)
+	in, err := New(l, Options{Labels: map[string]string{"hardware": "H100"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	member := archivetest.Member{Name: "r.json", Text: fmt.Sprintf(result, `"n": 1, `)}
+	for _, up := range []Upload{
+		stream("a.json", []byte(fmt.Sprintf(result, `"n": 2, `)), map[string]string{"runtime_version": "2"}),
+		stream("b.zip", archivetest.Zip(member), map[string]string{"runtime_version": "1"}),
+		stream("c.json", []byte(fmt.Sprintf(result, `"n": 3, `)), nil),
+	} {
+		if err := in.IngestAll(t.Context(), []Upload{up}, nil, func(*Report) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ms, err := l.Manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, m := range ms {
+		got[m.SourceName] = m.Values["hardware"] + " " + m.Values["runtime_version"]
+	}
+	if want := map[string]string{"a.json": "H100 2", "b.zip/r.json": "H100 1", "c.json": "H100 "}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func stream(name string, data []byte, labels map[string]string) Upload {
+	return Upload{Name: name, Labels: labels, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }

@@ -20,6 +20,8 @@ type Upload struct {
 	// Path is where the file lies, for looking around it. Empty for a stream.
 	Path string
 	Size int64 // bytes as stored; 0 where unknown
+	// Labels are what is said of this upload alone, besides Options.Labels.
+	Labels map[string]string
 	// Open opens the upload, compressed as it may be.
 	Open func() (io.ReadCloser, error)
 

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/schemas"
@@ -48,6 +51,12 @@ type Ingester struct {
 	lookAround sync.Mutex
 	around     *surroundings
 
+	// What uploads that are prepared side by side share: cores, and bytes of memory.
+	jobs          int64
+	budget        int64
+	cores, memory *semaphore.Weighted
+
+	committing sync.Mutex // one upload at a time
 	// What commits know of each other.
 	byDigest map[string][]*lake.Manifest
 	parsers  map[string]string // by run: the parser of one of its manifests
@@ -61,6 +70,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 		}
 	}
 	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}, parsers: map[string]string{}}
+	in.share(opts)
 	if opts.PathPattern != "" {
 		var err error
 		if in.path, err = compilePath(opts.PathPattern); err != nil {
@@ -80,6 +90,12 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// share sets up what uploads that are prepared side by side share.
+func (in *Ingester) share(opts Options) {
+	in.jobs, in.budget = int64(orDefault(opts.Jobs, runtime.GOMAXPROCS(0))), orDefault(opts.Memory, DefaultMemory)
+	in.cores, in.memory = semaphore.NewWeighted(in.jobs), semaphore.NewWeighted(in.budget)
 }
 
 // Close gives up what was not published.
@@ -245,9 +261,7 @@ func (in *Ingester) candidate(up Upload) *candidate {
 		c.problem = c.said
 		return c
 	}
-	for k, v := range in.opts.Labels {
-		c.id.Set(k, v, FromLabel)
-	}
+	in.label(c.id, up)
 	if in.path != nil {
 		in.path.identify(c.id, up.plainName())
 	}
@@ -258,6 +272,15 @@ func (in *Ingester) candidate(up Upload) *candidate {
 		c.problem = c.said
 	}
 	return c
+}
+
+// label sets what was said outright: of all uploads, and of this one.
+func (in *Ingester) label(id *Identity, up Upload) {
+	for _, labels := range []map[string]string{in.opts.Labels, up.Labels} {
+		for k, v := range labels {
+			id.Set(k, v, FromLabel)
+		}
+	}
 }
 
 // recognise takes the format from the first bytes.
@@ -451,6 +474,8 @@ func (rep *Report) conclude() {
 // commit makes a prepared upload count: the manifest of each run, then the
 // receipt. An upload that came twice at the same time is known the second time.
 func (in *Ingester) commit(p *prepared) (*Report, error) {
+	in.committing.Lock()
+	defer in.committing.Unlock()
 	if p.fate != nil {
 		return in.ingestFate(*p.fate)
 	}

@@ -155,9 +155,7 @@ func (in *Ingester) lookAroundObserved(up Upload, o observed) (*Identity, clock,
 // template of a side-car's server_log says it of a log that it names.
 func (in *Ingester) identifyObserved(up Upload) (*Identity, error) {
 	id := NewIdentity()
-	for k, v := range in.opts.Labels {
-		id.Set(k, v, FromLabel)
-	}
+	in.label(id, up)
 	if in.path != nil {
 		in.path.identify(id, up.Name)
 	}

@@ -178,6 +178,7 @@ func (in *Ingester) members(ctx context.Context, up Upload, kind archive.Kind, a
 	}
 	for _, m := range f.uploads {
 		// Half of the work on an archive is to unpack it.
+		m.Labels = up.Labels
 		m.share = up.share * 0.5 * float64(up.Size) / float64(max(c.Unpacked, 1))
 		if !in.enter(ctx, m, skipped, yield) {
 			return false
