@@ -15,19 +15,24 @@ require (
 	github.com/marcboeker/go-duckdb/v2 v2.4.3 // DuckDB, in analyze/query only; the one package that needs cgo
 	github.com/reeflective/readline v1.3.0 // the prompt of sql: line editing, history, completion
 	github.com/rogpeppe/go-internal v1.16.0 // tests: command scripts (testscript)
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2 // tool calls against their schemas
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tool calls against their schemas
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // commands and flags
 	github.com/spf13/pflag v1.0.10 // cobra's flags: to suggest the flag that was meant
 	github.com/spf13/viper v1.21.0 // configuration: flags over environment over file
 	github.com/yuin/goldmark v1.8.7 // Markdown to HTML, in report/html only
-	go.yaml.in/yaml/v3 v3.0.4 // servestat.yaml beside results
+	go.yaml.in/yaml/v3 v3.0.5 // servestat.yaml beside results
 	golang.org/x/image v0.30.0 // fonts and drawing of plots
 	golang.org/x/sync v0.24.0 // semaphores: files read at the same time
 	golang.org/x/sys v0.49.0 // limits of the process of a contained statement
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
+)
+
+require (
+	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/go-jose/go-jose/v4 v4.1.4
 )
 
 require (
@@ -61,7 +66,7 @@ require (
 	github.com/duckdb/duckdb-go-bindings/linux-arm64 v0.1.24 // indirect
 	github.com/duckdb/duckdb-go-bindings/windows-amd64 v0.1.24 // indirect
 	github.com/fsnotify/fsnotify v1.9.0 // indirect
-	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect
+	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/goccy/go-json v0.10.5 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/golang/snappy v1.0.0 // indirect
@@ -83,16 +88,18 @@ require (
 	github.com/sourcegraph/conc v0.3.1-0.20240121214520-5f936abd7ae8 // indirect
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
 	github.com/zeebo/xxh3 v1.0.2 // indirect
 	golang.org/x/exp v0.0.0-20250408133849-7e4ce0ab07d0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect
-	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/grpc v1.85.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
