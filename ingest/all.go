@@ -1,9 +1,54 @@
 package ingest
 
-import "context"
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/semaphore"
+)
 
 // DefaultMemory is what uploads that are read at the same time may need.
 const DefaultMemory = 512 << 20
+
+// Resources are what uploads that are prepared side by side share: cores, and bytes
+// of memory.
+type Resources struct {
+	jobs, budget  int64
+	cores, memory *semaphore.Weighted
+}
+
+// NewResources are so many uploads at the same time, in so many bytes; 0 stands for
+// the defaults of [Options].
+func NewResources(jobs int, memory int64) *Resources {
+	r := &Resources{jobs: int64(orDefault(jobs, runtime.GOMAXPROCS(0))), budget: orDefault(memory, DefaultMemory)}
+	r.cores, r.memory = semaphore.NewWeighted(r.jobs), semaphore.NewWeighted(r.budget)
+	return r
+}
+
+// need is what of them an upload takes.
+func (r *Resources) need(up Upload) (jobs, memory int64) {
+	jobs, memory = 1, min(up.need(), r.budget)
+	if up.within != nil && compressed(up.Path) {
+		jobs = r.jobs // what it may decompress to depends on those before it
+	}
+	return jobs, memory
+}
+
+func (r *Resources) acquire(ctx context.Context, jobs, memory int64) error {
+	if err := r.cores.Acquire(ctx, jobs); err != nil {
+		return err
+	}
+	if err := r.memory.Acquire(ctx, memory); err != nil {
+		r.cores.Release(jobs)
+		return err
+	}
+	return nil
+}
+
+func (r *Resources) release(jobs, memory int64) {
+	r.memory.Release(memory)
+	r.cores.Release(jobs)
+}
 
 // IngestAll takes what was found into the lake, archives by their members (see
 // [Ingester.Uploads]), several uploads at a time, and tells each what became of
@@ -65,29 +110,20 @@ func (in *Ingester) prepareAll(ctx context.Context, found []Upload) <-chan chan 
 			queue <- out
 		}
 		for up, err := range in.Uploads(ctx, found, skip) {
-			out, need := make(chan outcome, 1), min(up.need(), in.budget)
+			out := make(chan outcome, 1)
 			queue <- out
 			if err != nil {
 				out <- outcome{err: err}
 				return
 			}
-			share := int64(1)
-			if up.within != nil && compressed(up.Path) {
-				share = in.jobs // what it may decompress to depends on those before it
-			}
-			if err := in.cores.Acquire(ctx, share); err != nil {
-				out <- outcome{err: err}
-				return
-			}
-			if err := in.memory.Acquire(ctx, need); err != nil {
-				in.cores.Release(share)
+			jobs, memory := in.resources.need(up)
+			if err := in.resources.acquire(ctx, jobs, memory); err != nil {
 				out <- outcome{err: err}
 				return
 			}
 			go func() {
 				p, err := in.prepare(ctx, up)
-				in.memory.Release(need)
-				in.cores.Release(share)
+				in.resources.release(jobs, memory)
 				out <- outcome{prepared: p, err: err}
 			}()
 		}

@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/schemas"
@@ -31,6 +28,8 @@ type Options struct {
 	// Memory bounds what uploads that are read at the same time may need, in bytes;
 	// 0 means [DefaultMemory]. One that needs more is read alone.
 	Memory int64
+	// Resources, where several Ingesters share them, stand in for Jobs and Memory.
+	Resources *Resources
 	// Progress is told how much of an upload is done, in bytes as stored: what it
 	// is told adds up to the upload's size. It may be nil. It is called from
 	// several goroutines.
@@ -51,10 +50,7 @@ type Ingester struct {
 	lookAround sync.Mutex
 	around     *surroundings
 
-	// What uploads that are prepared side by side share: cores, and bytes of memory.
-	jobs          int64
-	budget        int64
-	cores, memory *semaphore.Weighted
+	resources *Resources
 
 	committing sync.Mutex // one upload at a time
 	// What commits know of each other.
@@ -70,7 +66,9 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 		}
 	}
 	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}, parsers: map[string]string{}}
-	in.share(opts)
+	if in.resources = opts.Resources; in.resources == nil {
+		in.resources = NewResources(opts.Jobs, opts.Memory)
+	}
 	if opts.PathPattern != "" {
 		var err error
 		if in.path, err = compilePath(opts.PathPattern); err != nil {
@@ -90,12 +88,6 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 		return nil, err
 	}
 	return in, nil
-}
-
-// share sets up what uploads that are prepared side by side share.
-func (in *Ingester) share(opts Options) {
-	in.jobs, in.budget = int64(orDefault(opts.Jobs, runtime.GOMAXPROCS(0))), orDefault(opts.Memory, DefaultMemory)
-	in.cores, in.memory = semaphore.NewWeighted(in.jobs), semaphore.NewWeighted(in.budget)
 }
 
 // Close gives up what was not published.

@@ -41,6 +41,8 @@ var configKeys = []string{
 	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
 	"target", "grace", "dry-run", "into", "shard",
+	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-queries", "idle-timeout", "min-rate",
+	"quiet-after", "drain", "scope", "tenant", "valid", "every", "settle", "once",
 }
 
 // surroundings reads what lies around uploads, each file once.

@@ -142,7 +142,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.ingestCommand(), a.reconcileCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
-		a.lakeCommand(), a.simulateCommand(), a.versionCommand())
+		a.lakeCommand(), a.serveCommand(), a.tokenCommand(), a.watchCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
 

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,6 +116,15 @@ func (f *File) Tenancy() bool {
 
 // Tenancy reports whether each caller has a tenant.
 func (g *Guard) Tenancy() bool { return g.current().Tenancy() }
+
+// Tenants are those that are named, sorted; the empty one where nobody has a tenant.
+func (g *Guard) Tenants() []string {
+	names := map[string]bool{}
+	for _, tenant := range g.current().tenants() {
+		names[tenant] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
 
 // Buckets are those that events may speak of.
 func (g *Guard) Buckets() events.Allowed { return g.current().Buckets }
