@@ -22,6 +22,9 @@ type Upload struct {
 	Size int64 // bytes as stored; 0 where unknown
 	// Labels are what is said of this upload alone, besides Options.Labels.
 	Labels map[string]string
+	// Tells says that it was met in a folder, and is no result but, as a server log
+	// is, something that may tell of results beside it.
+	Tells bool
 	// Open opens the upload, compressed as it may be.
 	Open func() (io.ReadCloser, error)
 
@@ -178,9 +181,11 @@ func (f *finder) addFound(p, name string) error {
 		f.skipped = append(f.skipped, Skipped{name, "the same run as " + of + ": read with it"})
 		return nil
 	}
-	if _, ok := detect(head); ok || isObserved(p, head) || archive.Detect(head) != archive.None {
+	_, isResult := detect(head)
+	if isResult || isObserved(p, head) || archive.Detect(head) != archive.None {
 		up := f.fileUpload(p, name, info.Size())
 		up.met = true
+		up.Tells = !isResult && archive.Detect(head) == archive.None
 		f.uploads = append(f.uploads, up)
 		return nil
 	}

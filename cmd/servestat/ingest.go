@@ -156,18 +156,23 @@ func (a *app) ingestInto(ctx context.Context, l *lake.Lake, paths []string, opts
 
 // ingestPart is ingestInto for a part of what lies at paths.
 func (a *app) ingestPart(ctx context.Context, l *lake.Lake, paths []string, of ingest.Shard, opts ingest.Options, each func(*ingest.Report) error) (t tally, err error) {
+	found, err := a.find(ctx, paths, of)
+	if err != nil {
+		return t, err
+	}
+	defer found.Close()
+	return a.ingestFound(ctx, l, found.uploads, found.skipped, opts, each)
+}
+
+// ingestFound takes what was found into l, telling the person and each.
+func (a *app) ingestFound(ctx context.Context, l *lake.Lake, uploads []ingest.Upload, skipped []ingest.Skipped, opts ingest.Options,
+	each func(*ingest.Report) error) (t tally, err error) {
 	if opts.Limits, err = a.limits(); err != nil {
 		return t, err
 	}
 	if opts.Jobs, opts.Memory, err = a.resources(); err != nil {
 		return t, err
 	}
-	found, err := a.find(ctx, paths, of)
-	if err != nil {
-		return t, err
-	}
-	defer found.Close()
-	uploads, skipped := found.uploads, found.skipped
 	skip := func(s ingest.Skipped) {
 		t.skipped++
 		a.term.detailf("skipped %s: %s", s.Name, s.Why)

@@ -260,14 +260,13 @@ func (t talk) Detail(format string, args ...any) { t.t.detailf(format, args...) 
 
 // over is the app over another lake, with what else it is set to.
 func (a *app) over(uri string) *app {
-	other := *a
+	other := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, config: viper.New(), term: a.term}
 	if a.ctx != nil {
 		other.ctx = context.WithoutCancel(a.ctx) // what was begun is finished when the server is told to stop
 	}
-	other.stdin, other.stdout, other.stderr, other.config = strings.NewReader(""), io.Discard, io.Discard, viper.New()
 	_ = other.config.MergeConfigMap(a.config.AllSettings())
 	other.config.Set("lake", uri)
-	return &other
+	return other
 }
 
 // tenants are the lakes of a server, and what is done with them in processes of
