@@ -131,7 +131,7 @@ func (s *served) do(method, path string, body []byte, headers ...string) reply {
 	s.t.Helper()
 	r, err := s.try(method, path, body, headers...)
 	if err != nil {
-		s.t.Errorf("%s %s: %v\n%s", method, path, err, s.talk)
+		s.t.Errorf("%s %s: %v", method, path, err)
 	}
 	return r
 }
@@ -162,7 +162,7 @@ func (s *served) want(status int, method, path string, body []byte, headers ...s
 	s.t.Helper()
 	r := s.do(method, path, body, headers...)
 	if r.status != status {
-		s.t.Errorf("%s %s: %d, want %d: %.500s\n%s", method, path, r.status, status, r.body, s.talk)
+		s.t.Errorf("%s %s: %d, want %d: %.500s", method, path, r.status, status, r.body)
 	}
 	return r
 }
