@@ -11,7 +11,7 @@ DEMO = cmd/servestat/testdata/demo
 .PHONY: help build demo test check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 build: ## leave bin/servestat
 	$(GO) build -trimpath -o bin/servestat ./cmd/servestat

@@ -305,6 +305,84 @@ version; a comparison of two; or a history. One whose runs have not changed is n
 analysed again: above, the curve had been asked for before. A result of other runs
 than there are now is not shown, and sql says so on stderr.
 
+# Take results as they come
+
+	$ servestat watch --once --settle 1ms --lake inbox logs
+	62 files: 60 new runs, 2520 requests, 320040 chunk gaps, 279 log events, 774 samples; analyze: 4 units, 0 reused
+
+Watch looks into a folder every few seconds (--every), or once, and does what ingest
+and analyze do with what is new and has stood still (--settle). What was taken is
+known by its content, from the lake, so that a watch that is started again takes up
+where it stood. A server log or a servestat.yaml that comes after its results has them
+read again.
+
+Serve takes uploads over HTTP, and gives runs, reports and SQL:
+
+	servestat serve                                   # http://127.0.0.1:8080, for this machine
+	curl -T run1.json "http://127.0.0.1:8080/v1/uploads/nightly/?label=runtime_version=0.20.0"
+	curl --json '{"sql": "select * from load_points"}' http://127.0.0.1:8080/v1/sql
+
+GET /v1/reports/ is an index of reports, which are made when they are asked for; GET
+/v1/openapi.yaml says everything to the letter. An upload is one file, an archive of
+many, a server log or telemetry, as ingest takes them; name and label say what ingest
+takes from paths and --label. The answer is its receipts: 201 where something is new,
+200 where all of it was there, 422 where nothing could be used (it is kept, with the
+reason). It comes when the upload is committed, so that what was answered survives a
+kill; what was not is sent again, which does no harm. 429 and 503 say with Retry-After
+when to come again.
+
+What one upload can cost is bounded as for ingest (--max-upload is 512 MiB here). Of all
+together: --max-uploads on their way in, --max-spool bytes of them on disk (in TMPDIR),
+--jobs read at the same time within --memory, --max-queries statements and reports. A
+body that pauses for --idle-timeout, or comes with less than --min-rate on the whole, is
+given up. Statements run as with sql --contained, under --timeout, --max-memory,
+--max-temp and --row-limit. On SIGTERM what was begun is finished, for as long as
+--drain.
+
+After uploads, when nothing more came for --quiet-after, what their runs touch is
+analysed again and the rest reused; -v says how much.
+
+POST /v1/events takes notifications of object stores and brokers: S3, MinIO and Ceph,
+also by way of SNS and EventBridge; CloudEvents; Pub/Sub push; Event Grid. An event is
+only a hint: the object is read out of a bucket that --bucket NAME=FOLDER or the access
+file lists, and no URL in an event is followed.
+
+# Who may do what
+
+On loopback no credential is asked for, and only this machine's programs are answered:
+not web pages in its browser. To listen elsewhere, --access names a file that lists who
+may do what. It holds digests of tokens, and not the tokens:
+
+	$ servestat token --access access.yaml --scope upload,read --tenant team-a nightly
+	svst_…
+
+The token goes into a header, Authorization: Bearer svst_…; scopes are upload, read,
+sql and admin (the figures at /metrics, and everything else). A running server reads the
+file again when it changes. By hand, more can be written into it:
+
+	oidc:                                      # no secret in the workflow: GitHub vouches for it
+	  - name: actions
+	    issuer: https://token.actions.githubusercontent.com
+	    audience: servestat
+	    subject: "repo:acme/bench:*"           # * stands for anything
+	    claims: {ref: refs/heads/main}
+	    scopes: [upload]
+	    tenant: team-a
+	webhooks:                                  # senders who sign, as standardwebhooks.com says
+	  - {name: inbox, secret_file: /run/secrets/inbox, tenant: team-a}
+	buckets:                                   # what events may speak of
+	  - {name: results, prefix: inbox/, folder: /srv/results, tenant: team-a}
+
+A tenant has a lake of its own, in a folder of its name below --lake; either all callers
+have a tenant or none has. Which tenant's a request is follows from its credential alone.
+A signed message counts within five minutes of its time, and once; a server that was
+started again remembers none, and to replay a message then does nothing that was not
+done.
+
+--audit-log FILE gets a line of JSON for each request: who, from where, what, about
+which upload, statement or object, and why it was refused; no credential. --tls-cert and
+--tls-key speak HTTPS. Traces go to where OTEL_EXPORTER_OTLP_ENDPOINT says.
+
 # Hand it on
 
 	$ servestat export -o reports runtime_version=0.20.0,max_concurrency=8,repeat=1

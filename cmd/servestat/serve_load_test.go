@@ -140,7 +140,7 @@ func (c *crowd) cut() {
 		_, _ = c.send(func(r io.Reader) io.Reader {
 			return io.MultiReader(io.LimitReader(r, rand.Int64N(c.result.size())), brokenReader{})
 		})
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(time.Second) // or who hangs up would take all the bandwidth
 	}
 }
 
