@@ -345,7 +345,8 @@ analysed again and the rest reused; -v says how much.
 POST /v1/events takes notifications of object stores and brokers: S3, MinIO and Ceph,
 also by way of SNS and EventBridge; CloudEvents; Pub/Sub push; Event Grid. An event is
 only a hint: the object is read out of a bucket that --bucket NAME=FOLDER or the access
-file lists, and no URL in an event is followed.
+file lists, and no URL in an event is followed. It is read by itself: what lies beside
+it says nothing of it, as it does where a folder is watched or ingested.
 
 # Who may do what
 

@@ -313,7 +313,7 @@ func TestServeTenants(t *testing.T) {
 	s.want(403, "POST", "/v1/events", event("b-results"), tokens["a"])
 	s.want(200, "POST", "/v1/events", event("a-results"), tokens["a"])
 	s.stop()
-	for tenant, want := range map[string]string{"a": "source_name\nof-a\nr.json\n", "b": "source_name\nof-b\n"} {
+	for tenant, want := range map[string]string{"a": "source_name\na-results/r.json\nof-a\n", "b": "source_name\nof-b\n"} {
 		if _, out := answers(t, "sql", "--lake", filepath.Join(s.lake, tenant), "--format", "csv", "select source_name from runs order by all"); out != want {
 			t.Errorf("the lake of %s: %q, want %q", tenant, out, want)
 		}

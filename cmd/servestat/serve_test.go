@@ -452,7 +452,7 @@ func TestServeEvents(t *testing.T) {
 		t.Errorf("%s", r.body)
 	}
 	s.stop()
-	if _, out := answers(t, "sql", "--lake", s.lake, "--format", "csv", "select source_name from runs order by all"); out != "source_name\ninbox/run1.json.gz\ninbox/run2.json.gz\n" {
+	if _, out := answers(t, "sql", "--lake", s.lake, "--format", "csv", "select source_name from runs order by all"); out != "source_name\nresults/inbox/run1.json.gz\nresults/inbox/run2.json.gz\n" {
 		t.Errorf("%s", out)
 	}
 }

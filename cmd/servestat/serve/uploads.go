@@ -258,7 +258,7 @@ func (s *Server) object(c *call, out *objectOutcome) error {
 		return err
 	}
 	out.SHA256 = sp.sum
-	answer, err := s.takeIn(c.Context(), c.who.Tenant, sp, out.Key, nil)
+	answer, err := s.takeIn(c.Context(), c.who.Tenant, sp, out.Bucket+"/"+out.Key, nil)
 	if err != nil {
 		return err
 	}
