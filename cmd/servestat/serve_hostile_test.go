@@ -406,7 +406,28 @@ func TestServeWebhooks(t *testing.T) {
 	if r := s.want(200, "POST", "/v1/events", []byte(body), signed("1", now, body, webhookSecret)[0], tokens["a"]); !strings.Contains(r.body, `"outcome":"known"`) {
 		t.Errorf("%s", r.body)
 	}
-	s.want(413, "POST", "/v1/events", bytes.Repeat([]byte(" "), 2<<20))
+	long := strings.Repeat(" ", 2<<20)
+	s.want(401, "POST", "/v1/events", []byte(long))
+	s.want(413, "POST", "/v1/events", []byte(long), tokens["a"])
+	s.want(413, "POST", "/v1/events", []byte(long), signed("5", now, long, webhookSecret)...)
+	var idle []net.Conn
+	for range 40 { // who sign nothing, and hold what they can
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "POST /v1/events HTTP/1.1\r\nHost: x\r\nWebhook-Signature: v1,x\r\nContent-Length: 1000000\r\n\r\n{")
+		idle = append(idle, c)
+	}
+	_ = idle[39].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if answer, _ := bufio.NewReader(idle[39]).ReadString('\n'); !strings.Contains(answer, " 503 ") {
+		t.Errorf("the 40th of them: %q", answer)
+	}
+	for _, c := range idle {
+		c.Close()
+	}
+	s.want(200, "POST", "/v1/events", []byte(body), tokens["a"])
 	s.stop()
 	replays := 0
 	for _, e := range auditOf(t, log) {
@@ -416,6 +437,32 @@ func TestServeWebhooks(t *testing.T) {
 	}
 	if replays != 1 {
 		t.Errorf("%d replays in the log", replays)
+	}
+}
+
+// A deadline of one answer is not that of the next on the same connection.
+func TestServeKeepsConnections(t *testing.T) {
+	s := serveLake(t, filepath.Join(t.TempDir(), "lake"), "--idle-timeout", "1s")
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	text := hostileResult("")
+	for range 3 {
+		fmt.Fprintf(c, "POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(text))
+		if line, err := r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+		_, _ = r.ReadString('\n')
+		fmt.Fprint(c, text)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode/100 != 2 {
+			t.Fatalf("%v, %v", res, err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		time.Sleep(1500 * time.Millisecond)
 	}
 }
 

@@ -34,7 +34,6 @@ type served struct {
 	cmd  *exec.Cmd
 	talk *talkOf
 	err  chan error
-	doc  routers.Router
 }
 
 // talkOf collects what a process says, and tells when it says where it listens.

@@ -26,7 +26,7 @@ type call struct {
 	s     *Server
 	who   *access.Principal
 	entry entry
-	body  []byte // of a request that is read whole before its sender is known
+	body  []byte // of a route that has it read
 }
 
 // A route is something that can be asked for.
@@ -34,8 +34,8 @@ type route struct {
 	pattern string       // GET /v1/runs
 	scope   access.Scope // empty: open to all
 	do      func(*Server, *call) error
-	// most is how long a body may be that is read before its sender is known;
-	// 0 where the route reads its body itself, or has none.
+	// most is how long a body may be that is read whole for the route, and whose
+	// signature may stand for a credential; 0 where the route reads its body itself.
 	most int64
 }
 
@@ -63,9 +63,11 @@ func (s *Server) answer(r route) http.Handler {
 		counted := &countingWriter{ResponseWriter: w}
 		c := &call{ResponseWriter: counted, Request: req.WithContext(ctx), s: s, entry: newEntry(begun, r, req)}
 		w.Header().Set("X-Request-Id", c.entry.Request)
+		_ = c.controller().SetWriteDeadline(time.Time{}) // that of the request before on this connection
 		err := s.guarded(r, c)
+		half := counted.code != 0 // an answer is on its way
 		if err != nil {
-			s.refuse(c, err)
+			s.refuse(c, err, half)
 		}
 		c.entry.Status = counted.status()
 		c.entry.Seconds = time.Since(begun).Seconds()
@@ -73,6 +75,9 @@ func (s *Server) answer(r route) http.Handler {
 		end(c.entry.Status, err)
 		if r.scope != "" || err != nil { // who asks for health does nothing
 			s.audit.write(&c.entry)
+		}
+		if err != nil && half {
+			panic(http.ErrAbortHandler) // nothing may follow that looks like the rest
 		}
 	})
 }
@@ -88,12 +93,7 @@ func (s *Server) guarded(r route, c *call) (err error) {
 	if err := s.checkConnection(c); err != nil {
 		return err
 	}
-	if r.most > 0 {
-		if c.body, err = c.readBody(r.most); err != nil {
-			return err
-		}
-	}
-	done, err := s.admit(r, c)
+	done, err := s.admitWithBody(r, c)
 	if err != nil {
 		return err
 	}
@@ -128,6 +128,28 @@ func (s *Server) checkConnection(c *call) error {
 		return NewProblem(http.StatusForbidden, "a web page of another origin may not call", "")
 	}
 	return nil
+}
+
+// admitWithBody finds out who calls, and reads the body of a route that has it read.
+// A signature is over the body: there it is read first, of so many at the same time
+// that those who are nobody do not fill the memory.
+func (s *Server) admitWithBody(r route, c *call) (done func(), err error) {
+	signed := s.cfg.Guard != nil && access.Signed(c.Request.Header)
+	if r.most > 0 && signed {
+		release, err := s.strangers.take("", "messages of senders who are not known yet")
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		if c.body, err = c.readBody(r.most); err != nil {
+			return nil, err
+		}
+		return s.admit(r, c)
+	}
+	if done, err = s.admit(r, c); err == nil && r.most > 0 {
+		c.body, err = c.readBody(r.most)
+	}
+	return done, err
 }
 
 // admit finds out who calls and whether it may. Call done when the request was done.
@@ -177,20 +199,25 @@ func refusal(err error) error {
 	return &Problem{Status: http.StatusUnauthorized, Title: "Unauthorized", Detail: "no good credential", why: err.Error()}
 }
 
-// refuse answers with a problem. What is not the sender's to know stays here.
-func (s *Server) refuse(c *call, err error) {
+// refuse answers with a problem, unless half an answer is out already. What is not the
+// sender's to know stays here.
+func (s *Server) refuse(c *call, err error, half bool) {
 	var p *Problem
-	if !errors.As(err, &p) {
+	gone := c.Context().Err() != nil
+	switch {
+	case errors.As(err, &p):
+	case gone:
+		p = problemf(http.StatusServiceUnavailable, "the sender went away")
+	default:
 		s.cfg.Talk.Warn("%s %s: %v", c.Method, c.URL.Path, err)
 		p = busy(http.StatusServiceUnavailable, "the server could not do this now; doing it again does no harm")
 		p.why = err.Error()
 	}
-	c.entry.Why = p.why
-	if c.entry.Why == "" {
+	if c.entry.Why = p.why; c.entry.Why == "" {
 		c.entry.Why = p.Detail
 	}
-	if c.ResponseWriter.(*countingWriter).code != 0 {
-		panic(http.ErrAbortHandler) // half an answer is out: no more may follow that looks like the rest
+	if half {
+		return
 	}
 	h := c.ResponseWriter.Header()
 	if p.Status == http.StatusUnauthorized {

@@ -36,6 +36,7 @@ type lane struct {
 // A job is one upload on its way into a lake.
 type job struct {
 	upload ingest.Upload
+	of     context.Context // the request, for who follows it; its end is not the upload's
 	done   chan struct{}
 	// What became of it, when it is done.
 	reports []*ingest.Report
@@ -62,7 +63,7 @@ func newIntake(s *Server) *intake {
 // committed, or ctx ends; the upload goes on all the same, and discard is called
 // when it is done.
 func (in *intake) take(ctx context.Context, tenant string, up ingest.Upload, discard func()) (*job, error) {
-	j := &job{upload: up, done: make(chan struct{})}
+	j := &job{upload: up, of: ctx, done: make(chan struct{})}
 	if !in.begin() {
 		discard()
 		return nil, busy(http.StatusServiceUnavailable, "the server is stopping")
@@ -200,7 +201,7 @@ func (in *intake) open(tenant string) (*ingest.Ingester, error) {
 }
 
 func (in *intake) do(ingester *ingest.Ingester, j *job) {
-	ctx, end := in.s.cfg.Trace.Start(in.ctx, nil, "ingest")
+	ctx, end := in.s.cfg.Trace.Start(following{in.ctx, j.of}, nil, "ingest")
 	begun := time.Now()
 	err := ingester.IngestAll(ctx, []ingest.Upload{j.upload}, func(s ingest.Skipped) { j.skipped = append(j.skipped, s) }, func(rep *ingest.Report) error {
 		j.reports = append(j.reports, rep)
@@ -210,6 +211,14 @@ func (in *intake) do(ingester *ingest.Ingester, j *job) {
 	end(0, err)
 	j.finish(err)
 }
+
+// following is a context that ends with one and knows what another does.
+type following struct {
+	context.Context
+	of context.Context
+}
+
+func (f following) Value(key any) any { return f.of.Value(key) }
 
 func (j *job) finish(err error) {
 	j.err = err

@@ -137,7 +137,6 @@ func checkStored(limits ingest.Limits, size int64) error {
 // discard gives the room back.
 func (sp *spool) discard() {
 	sp.file.Close()
-	os.Remove(sp.file.Name()) // where a file that is open cannot be removed
 	sp.room.used.Add(-sp.size)
 }
 

@@ -10,17 +10,18 @@ import (
 
 // A Server answers requests.
 type Server struct {
-	cfg      Config
-	metrics  *metrics
-	audit    *auditLog
-	room     *room
-	slots    *slots // of uploads on their way in
-	queries  *slots
-	intake   *intake
-	analyst  *analyst
-	pages    *pages
-	stopping chan struct{} // closed when no more is taken on
-	handler  http.Handler
+	cfg       Config
+	metrics   *metrics
+	audit     *auditLog
+	room      *room
+	slots     *slots // of uploads on their way in
+	queries   *slots
+	strangers *slots
+	intake    *intake
+	analyst   *analyst
+	pages     *pages
+	stopping  chan struct{} // closed when no more is taken on
+	handler   http.Handler
 }
 
 // New makes a server. Call Serve, or use it as a handler and Close it.
@@ -38,6 +39,7 @@ func New(cfg Config) *Server {
 	}
 	s.room = &room{most: cfg.MaxSpool}
 	s.slots, s.queries = newSlots(cfg.MaxUploads, tenants), newSlots(cfg.MaxQueries, tenants)
+	s.strangers = newSlots(mostStrangers, 1)
 	s.analyst = newAnalyst(s)
 	s.intake = newIntake(s)
 	s.pages = &pages{most: mostPages}
@@ -48,6 +50,10 @@ func New(cfg Config) *Server {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// mostStrangers is how many may send a message at the same time whose signature is not
+// verified yet.
+const mostStrangers = 16
 
 // maxHeader bounds a request's header; the longest that is sent for a reason is an
 // identity token of some kilobytes.
