@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -275,6 +276,7 @@ type tenants struct {
 	a        *app
 	separate bool
 	limits   statementLimits
+	apps     sync.Map // by tenant
 }
 
 // statementLimits bound what a statement may use.
@@ -314,14 +316,27 @@ func (t *tenants) of(tenant string) *app {
 	if !t.separate {
 		return t.a.over(root)
 	}
-	return t.a.over(strings.TrimRight(root, "/") + "/" + tenant)
+	at, query, _ := strings.Cut(root, "?") // how a bucket is reached stands behind
+	if at = strings.TrimRight(at, "/") + "/" + tenant; query != "" {
+		at += "?" + query
+	}
+	return t.a.over(at)
+}
+
+// kept is of, the same one each time: it keeps the connections to its bucket.
+func (t *tenants) kept(tenant string) *app {
+	if a, ok := t.apps.Load(tenant); ok {
+		return a.(*app)
+	}
+	a, _ := t.apps.LoadOrStore(tenant, t.of(tenant))
+	return a.(*app)
 }
 
 // Create implements [serve.Lakes].
-func (t *tenants) Create(tenant string) (*lake.Lake, error) { return t.of(tenant).createLake() }
+func (t *tenants) Create(tenant string) (*lake.Lake, error) { return t.kept(tenant).createLake() }
 
 // Open implements [serve.Lakes].
-func (t *tenants) Open(tenant string) (*lake.Lake, error) { return t.of(tenant).openLake() }
+func (t *tenants) Open(tenant string) (*lake.Lake, error) { return t.kept(tenant).openLake() }
 
 // Ask implements [serve.Commands]: a contained statement, as servestat sql runs it.
 func (t *tenants) Ask(ctx context.Context, tenant string, asked serve.Question, w, talk io.Writer) error {

@@ -24,6 +24,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"github.com/servestat/servestat/ingest/archive/archivetest"
+	"github.com/servestat/servestat/schemas/lake/bucket/buckettest"
 )
 
 // served is a servestat serve that runs.
@@ -494,4 +495,21 @@ func listenLocal(t *testing.T) net.Listener {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// The lake may lie in a bucket: nothing of serve knows the difference.
+func TestServeIntoABucket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	server := buckettest.Start(t)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	s := serveLake(t, server.URI("lake"), "--quiet-after", "100ms")
+	s.want(201, "POST", "/v1/uploads?name=a.json", []byte(hostileResult("")))
+	s.want(200, "POST", "/v1/uploads?name=a.json", []byte(hostileResult("")))
+	if r := s.want(200, "GET", "/v1/runs", nil); !strings.Contains(r.body, `"source_name":"a.json"`) {
+		t.Errorf("%s", r.body)
+	}
+	eventually(t, "analysis", func() bool { return strings.Contains(s.talk.String(), "analyze: ") })
+	s.stop()
 }
