@@ -72,9 +72,12 @@ func (b *Inbox) Close() error {
 }
 
 func (b *Inbox) lookInto(ctx context.Context, prefix string) error {
-	folder := prefix
+	folder, denied := prefix, error(nil)
 	if prefix != "" {
 		e, err := b.store.Stat(ctx, prefix)
+		if errors.Is(err, fs.ErrPermission) { // who may read what is below it may not know of it
+			denied, err = err, fs.ErrNotExist
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -114,13 +117,17 @@ func (b *Inbox) lookInto(ctx context.Context, prefix string) error {
 	for _, e := range above {
 		b.stand(e)
 	}
+	if len(entries) == 0 && denied != nil {
+		return denied
+	}
 	if len(entries) == 0 {
 		return fmt.Errorf("%s/%s: %w: there is no such object, and none below it", b.name, prefix, fs.ErrNotExist)
 	}
 	return nil
 }
 
-// sidecarsAbove looks for side-cars in the folders that a folder is in.
+// sidecarsAbove looks for side-cars in the folders that a folder is in. Where only the
+// inbox may be read, there are none above it.
 func (b *Inbox) sidecarsAbove(ctx context.Context, folder string) ([]lake.Entry, error) {
 	var found []lake.Entry
 	for dir := path.Dir(strings.TrimSuffix(folder, "/")); folder != ""; dir = path.Dir(dir) {
@@ -128,7 +135,7 @@ func (b *Inbox) sidecarsAbove(ctx context.Context, folder string) ([]lake.Entry,
 		if err == nil {
 			found = append(found, e)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return nil, err
 		}
 		if dir == "." {

@@ -168,3 +168,39 @@ func TestShardsPartition(t *testing.T) {
 		}
 	}
 }
+
+// A guarded store gives rights to what lies below a prefix, and to nothing else.
+type guarded struct {
+	*objects
+	prefix string
+}
+
+func (g guarded) Stat(ctx context.Context, name string) (lake.Entry, error) {
+	if !strings.HasPrefix(name, g.prefix) {
+		return lake.Entry{}, fmt.Errorf("stat %s: %w", name, fs.ErrPermission)
+	}
+	return g.objects.Stat(ctx, name)
+}
+
+// Who may read an inbox and nothing else, as is good practice, is told "forbidden" of
+// the prefix itself, and of a servestat.yaml above it, whether there is one or not.
+func TestInboxIsReadByWhoMayReadNothingElse(t *testing.T) {
+	store := guarded{prefix: "lab/inbox/", objects: &objects{data: map[string][]byte{
+		"lab/servestat.yaml":             []byte("hardware: not ours to read\n"),
+		"lab/inbox/servestat.yaml":       []byte("hardware: H100\n"),
+		"lab/inbox/nightly/c1/run1.json": []byte("{}"),
+	}}}
+	for _, prefix := range []string{"lab/inbox", "lab/inbox/nightly/c1/run1.json"} {
+		inbox, err := OpenInbox(t.Context(), store, "s3://bucket", prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer inbox.Close()
+		if !slices.Contains(inbox.Names(), "lab/inbox/nightly/c1/run1.json") {
+			t.Errorf("%s: found %v", prefix, inbox.Names())
+		}
+	}
+	if _, err := OpenInbox(t.Context(), store, "s3://bucket", "elsewhere"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a prefix that may not be read: %v", err)
+	}
+}
