@@ -8,13 +8,22 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
+.PHONY: help build static lambda.zip demo test check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 build: ## leave bin/servestat
 	$(GO) build -trimpath -o bin/servestat ./cmd/servestat
+
+# All of it in one file, C library and database engine included: for images without
+# anything else, and for Lambda. The linker's warnings are of functions that look
+# names up through the C library, which nothing here calls: Go resolves by itself.
+static: ## leave bin/static/servestat, which needs no libraries
+	$(GO) build -trimpath -tags 'netgo osusergo' -ldflags '-s -w -linkmode external -extldflags -static' -o bin/static/servestat ./cmd/servestat
+
+lambda.zip: static ## leave bin/lambda.zip for AWS Lambda, of at most 50 MB
+	$(GO) run ./.ci/lambdazip bin/static/servestat bin/lambda.zip
 
 demo: build ## ingest the bundled logs of real vLLM servers and write demo/report/
 	@rm -rf demo/report demo/neighbour demo/article
@@ -54,9 +63,10 @@ fuzz: ## every fuzz target for FUZZTIME inputs
 kill: ## kill -9 ingest, compaction and collection at 100 random points
 	SERVESTAT_KILLS=100 $(GO) test -timeout 60m -count 1 -v -run TestKilledAtRandomPoints ./cmd/servestat
 
-serverless-check: ## buckets, events, many workers: print every bar with its figure (loopback only, 15 minutes at most)
+serverless-check: static ## buckets, events, many workers: print every bar with its figure (loopback only, 15 minutes at most)
 	@echo "| bar | figure | required | |" && echo "|---|---|---|---|"
-	@SERVESTAT_SERVERLESS=1 $(GO) test -timeout 15m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
+	@$(MAKE) -s lambda.zip | sed -n 's/^bar: //p'
+	@SERVESTAT_SERVERLESS=1 SERVESTAT_BOOTSTRAP=$(CURDIR)/bin/static/servestat $(GO) test -timeout 15m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
 	status=$$?; sed -n 's/^bar: //p' .serverless.log; exit $$status
 
 # The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.

@@ -39,6 +39,8 @@ require (
 	gonum.org/v1/plot v0.17.0 // PNG, in report/plot only
 )
 
+require github.com/aws/aws-lambda-go v1.55.1
+
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
 	codeberg.org/go-latex/latex v0.2.0 // indirect

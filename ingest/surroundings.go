@@ -40,7 +40,7 @@ var configKeys = []string{
 	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
 	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
-	"target", "grace", "dry-run", "into", "shard",
+	"target", "grace", "dry-run", "into", "shard", "inbox",
 	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-queries", "idle-timeout", "min-rate",
 	"quiet-after", "drain", "scope", "tenant", "valid", "every", "settle", "once",
 }

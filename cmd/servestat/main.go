@@ -8,7 +8,7 @@ import (
 )
 
 func main() {
-	os.Exit(interruptible(os.Args[1:]))
+	os.Exit(interruptible(commandLine(os.Args)))
 }
 
 // interruptible runs the command under a context that the first Ctrl-C cancels;

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"servestat": func() { os.Exit(interruptible(os.Args[1:])) },
+		"servestat": func() { os.Exit(interruptible(commandLine(os.Args))) },
+		"bootstrap": func() { os.Exit(interruptible(commandLine(os.Args))) },
 	})
 }
 

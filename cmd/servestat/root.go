@@ -69,13 +69,17 @@ type app struct {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: viper.New()}
 	a.term = &terminal{w: stderr}
+	return a.conclude(ctx, a.execute(ctx, args))
+}
+
+// execute executes a command line.
+func (a *app) execute(ctx context.Context, args []string) error {
 	root := a.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	return a.conclude(ctx, err)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	return root.ExecuteContext(ctx)
 }
 
 // conclude says what went wrong, if anything, and picks the exit code.
@@ -142,7 +146,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.ingestCommand(), a.reconcileCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(),
-		a.lakeCommand(), a.serveCommand(), a.tokenCommand(), a.watchCommand(), a.simulateCommand(), a.versionCommand())
+		a.lakeCommand(), a.serveCommand(), a.lambdaCommand(), a.tokenCommand(), a.watchCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
 
