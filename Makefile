@@ -8,7 +8,7 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build static lambda.zip demo test check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
+.PHONY: help build static lambda.zip demo test check deploy-check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -47,6 +47,12 @@ check: ## what CI runs before the tests: format, vet, lint with the import graph
 	$(TOOL) staticcheck $(PACKAGES)
 	@out=$$($(TOOL) depguard $(PACKAGES) 2>&1 | grep -v -i 'configuration'); test -z "$$out" || { echo "import graph:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
+
+deploy-check: ## the examples of deployments by the schemas of their systems; cfn-lint and systemd-analyze where they are installed
+	$(GO) -C .ci/deploy run . $(CURDIR)/cmd/servestat/deploy/kubernetes/*.yaml $(CURDIR)/cmd/servestat/deploy/knative/*.yaml
+	$(TOOL) actionlint cmd/servestat/deploy/github/*.yml
+	if command -v cfn-lint >/dev/null; then cfn-lint cmd/servestat/deploy/lambda/template.yaml; fi
+	.ci/deploy/units cmd/servestat/deploy/systemd
 
 race: ## the tests of everything concurrent or parsing, under the race detector
 	$(GO) test -race -timeout 20m ./schemas/... ./ingest/... ./analyze ./analyze/query

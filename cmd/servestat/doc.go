@@ -188,6 +188,28 @@ the inbox says, and analyzes:
 	62 uploads in the inbox: 0 in the lake already, 62 new; 60 new runs
 	analyze: 4 units, 0 reused
 
+# Run it as a function
+
+In AWS Lambda the same binary, called bootstrap, answers events without a server:
+
+	make lambda.zip
+	sam deploy --guided --template-file cmd/servestat/deploy/lambda/template.yaml
+
+What arrives in the inbox is taken into the lake, by way of S3's notifications, direct
+or out of SQS, of which only the messages that could not be done come again. What that
+writes to the lake is told of too, and brings results up to date, once for a minute's
+uploads. A schedule, or {"task": "weekly-report"}, does a reconcile and then the weekly
+report; {"task": "reconcile"} and {"task": "analyze"} do that alone. The environment
+says where: SERVESTAT_LAKE, SERVESTAT_INBOX, SERVESTAT_OUT, and what else flags say
+elsewhere. Of any other object no event is heeded, and an inbox in which the lake or
+the reports lie is refused: the function would start itself for ever.
+
+Time that runs out is noticed before Lambda ends the process: what was not begun is
+given back to the queue. Nothing is written but the folder for temporary files.
+
+Examples for systemd, GitHub Actions, Kubernetes, Knative, Lambda and Docker are in the
+folder deploy beside this page, with what of them is tested.
+
 # Say what was measured
 
 A result file does not know the server: its version, its hardware, its flags.
