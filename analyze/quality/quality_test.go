@@ -115,3 +115,67 @@ func TestPairedCoverage(t *testing.T) {
 		}
 	}
 }
+
+// TestRepeated: three nights of a baseline against one of a candidate. Asked three
+// times as often, an item of luck passes at least once more easily; only as many
+// answers count as the other side has.
+func TestRepeated(t *testing.T) {
+	was := map[string][]bool{"a": {true, true, true}, "b": {true, false, false}, "c": {false, true, true}, "d": {true}}
+	now := map[string][]bool{"a": {false}, "b": {true}, "c": {true}}
+	d := Repeated(was, now)
+	if fmt.Sprint(d.Lost, d.Won, d.OnlyOne, d.Baseline.Passed, d.Baseline.Items) != "[a] [c] 1 2 3" {
+		t.Errorf("%+v", d)
+	}
+	// Two answers to each of ten items are ten items, not twenty.
+	twice, once := map[string][]bool{}, map[string]bool{}
+	for i := range 10 {
+		twice[fmt.Sprint(i)], once[fmt.Sprint(i)] = []bool{i < 7, i < 7}, i < 7
+	}
+	many, few := Repeated(twice, twice), Paired(once, once)
+	if many.Baseline.Items != 20 || many.Baseline.Lo != few.Baseline.Lo || many.Lo != few.Lo || many.Uniform {
+		t.Errorf("%+v\n%+v", many, few)
+	}
+}
+
+// TestFailuresOnly: BFCL's score files name what failed, of a total.
+func TestFailuresOnly(t *testing.T) {
+	was, now := map[string]bool{}, map[string]bool{}
+	var lost, won []string
+	for i := range 200 {
+		id := fmt.Sprintf("%03d", i)
+		was[id], now[id] = i%3 > 0, i%5 > 0
+		if !was[id] {
+			lost = append(lost, id)
+		}
+		if !now[id] {
+			won = append(won, id)
+		}
+	}
+	a, b := Paired(was, now), FailuresOnly(lost, won, 200)
+	if fmt.Sprint(a.Lost, a.Won, a.Baseline, a.Candidate, a.P) != fmt.Sprint(b.Lost, b.Won, b.Baseline, b.Candidate, b.P) || math.Abs(a.Lo-b.Lo)+math.Abs(a.Hi-b.Hi) > 1e-12 {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+}
+
+// TestUnpaired: Fisher's tea, and the verifier's totals of K2 on two serving paths.
+func TestUnpaired(t *testing.T) {
+	if d := Unpaired(NewShare(3, 4), NewShare(1, 4)); math.Abs(d.P-0.485714285714286) > 1e-12 {
+		t.Errorf("p = %.15g, R's fisher.test says 0.485714285714286", d.P)
+	}
+	d := Unpaired(NewShare(1958, 1958), NewShare(1856, 2128))
+	if !(d.P < 1e-60) || !(d.Hi < -0.11) || d.Uniform {
+		t.Errorf("%+v", d)
+	}
+	if d := Unpaired(NewShare(0, 200), NewShare(0, 200)); !d.Uniform || d.P != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestHolm(t *testing.T) {
+	if got := fmt.Sprintf("%.3g", Holm([]float64{0.04, 0.01, 0.03})); got != "[0.06 0.03 0.06]" {
+		t.Error(got)
+	}
+	if got := Holm(nil); len(got) != 0 {
+		t.Error(got)
+	}
+}
