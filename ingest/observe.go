@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -25,6 +26,8 @@ type observed struct {
 	// clock finds what lies around an upload and says what its times mean.
 	clock func(in *Ingester, up Upload, id *Identity) (clock, error)
 	open  func(r io.Reader, name string, c clock) recordReader
+	// ofServer: rows keep what was said of the server, for there may be no run that does.
+	ofServer bool
 	// starts counts the starts of a server in an upload; may be nil.
 	starts func(r io.Reader, name string) ([]serverlog.Start, error)
 }
@@ -46,8 +49,8 @@ func (c clock) values(into map[string]string) {
 }
 
 var (
-	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf}
-	judged      = observed{parserVersion: evals.ParserVersion, clock: (*Ingester).noClock, open: openEvals}
+	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf, ofServer: true}
+	judged      = observed{parserVersion: evals.ParserVersion, clock: (*Ingester).noClock, open: openEvals, ofServer: true}
 	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
 )
 
@@ -115,11 +118,11 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 	if raw.damage != nil {
 		problem = fmt.Errorf("cannot be read whole: %w", raw.damage)
 	}
-	run := observedRun(id)
+	run, server := observedRun(id), o.server(id)
 	receipt := &lake.Receipt{
 		UploadSHA256: raw.sha256, SourceName: up.Name, Format: o.name, ParserVersion: o.parserVersion,
 		Bytes: raw.size, Raw: lake.RawName(raw.sha256),
-		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(inputs.Clock)),
+		Context: NewIdentity().digest(up.Name, o.parserVersion, fmt.Sprint(problem), run.ServerStart.V, fmt.Sprint(inputs.Clock, server)),
 		Inputs:  inputs,
 	}
 	if old, err := in.receipt(receipt); err != nil || old != nil {
@@ -133,7 +136,7 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 		receipt.Quarantined = problem.Error()
 		return rep, nil
 	}
-	return rep, in.readObserved(ctx, raw, o, c, run, rep, m)
+	return rep, in.readObserved(ctx, raw, o, c, &observedBuilder{in: in, start: run.ServerStart, server: server, rep: rep}, m)
 }
 
 // lookAroundObserved collects what lies around an upload without runs, or was
@@ -183,15 +186,29 @@ func observedRun(id *Identity) *schemas.Run {
 	return run
 }
 
+// server is what was said of the server that an upload is of, besides its start.
+func (o observed) server(id *Identity) map[string]string {
+	if !o.ofServer {
+		return nil
+	}
+	out := map[string]string{}
+	for key := range id.values {
+		if text, _, ok := id.Get(key); ok && key != "server_start" {
+			out[key] = text
+		}
+	}
+	return out
+}
+
 // readObserved reads the kept upload into blocks and publishes them.
-func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed, c clock, run *schemas.Run, rep *prepared, m *meter) error {
+func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed, c clock, b *observedBuilder, m *meter) error {
+	rep := b.rep
 	file, err := openRaw(ctx, raw.Path(), func(read int64) { m.to(0.5 + 0.5*float64(read)/float64(raw.Size())) })
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	records := o.open(file, rep.SourceName, c)
-	b := &observedBuilder{in: in, start: run.ServerStart, rep: rep}
 	defer b.discard()
 	for records.Scan() {
 		if err := b.add(records.Record()); err != nil {
@@ -250,6 +267,7 @@ func startsOf(r io.Reader, name string) ([]serverlog.Start, error) {
 type observedBuilder struct {
 	in      *Ingester
 	start   schemas.Opt[string]
+	server  map[string]string
 	rep     *prepared
 	events  *observedBlock[schemas.LogEventRow]
 	samples *observedBlock[schemas.SampleRow]
@@ -314,7 +332,7 @@ func (b *observedBuilder) add(rec schemas.Record) (err error) {
 			b.rep.count()
 		}
 		b.rep.Observed.LogEvents++
-		return b.events.Append(&schemas.LogEventRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, LogEvent: rec})
+		return b.events.Append(&schemas.LogEventRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Server: b.server, LogEvent: rec})
 	case *schemas.Sample:
 		b.at(rec.Time)
 		if b.samples == nil {
@@ -334,7 +352,7 @@ func (b *observedBuilder) add(rec schemas.Record) (err error) {
 			b.rep.count()
 		}
 		b.rep.Observed.Evals++
-		return b.evals.Append(&schemas.EvalRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Eval: rec})
+		return b.evals.Append(&schemas.EvalRow{UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName, ServerStart: b.start, Server: b.server, Eval: rec})
 	}
 	return nil
 }
@@ -377,6 +395,7 @@ func (b *observedBuilder) publish(o observed, c clock) (err error) {
 		}
 	}
 	values := map[string]string{}
+	maps.Copy(values, b.server)
 	c.values(values)
 	if b.start.OK {
 		values["server_start"] = b.start.V

@@ -72,7 +72,7 @@ func TestObservedUploads(t *testing.T) {
 		{
 			story: "or the side-car does, which also names the start by what the log's path says", name: "logs/start3.log", text: started,
 			files:   map[string]string{"servestat.yaml": "runtime_version: \"0.20.2\"\nserver_log: logs/start{repeat}.log\nserver_start: \"{runtime_version}-start{repeat}\"\nlabels:\n  started_at: \"2026-01-01T00:00:00Z\"\n"},
-			summary: "3 log events, 0 samples", tables: "log_events day=2025-12-31 3", values: "map[near:2026-01-01 server_start:0.20.2-start3]",
+			summary: "3 log events, 0 samples", tables: "log_events day=2025-12-31 3", values: "map[near:2026-01-01 repeat:3 runtime_version:0.20.2 server_start:0.20.2-start3 started_at:2026-01-01T00:00:00Z]",
 		},
 		{
 			story: "a template that the log's path does not fill names no start, and is no fault", name: "server.log", text: started,
@@ -109,8 +109,8 @@ func TestObservedUploads(t *testing.T) {
 		},
 		{
 			story: "judged answers", name: "score.json", text: `{"accuracy": 0.5, "correct_count": 1, "total_count": 2}` + "\n" + `{"id": "simple_1", "error_type": "value_error:string"}` + "\n",
-			files:   map[string]string{"servestat.yaml": "server_start: s1\n"},
-			summary: "2 judged answers", tables: "evals day=unknown 2", values: "map[server_start:s1]",
+			files:   map[string]string{"servestat.yaml": "server_start: s1\nhardware: H100\n"},
+			summary: "2 judged answers", tables: "evals day=unknown 2", values: "map[hardware:H100 server_start:s1]",
 		},
 		{
 			story: "a figure that is none is a reject, and the rest counts", name: "metrics.txt", text: scraped + "vllm:num_requests_waiting{engine=\"0\"} 1e\n",

@@ -48,7 +48,8 @@ func (s *Sample) Pos() Pos { return s.At }
 type LogEventRow struct {
 	UploadSHA256 string
 	SourceName   string
-	ServerStart  Opt[string] // that the log is of, where known
+	ServerStart  Opt[string]       // that the log is of, where known
+	Server       map[string]string // what else was said of the server, by columns of runs and free labels
 	*LogEvent
 }
 
@@ -72,6 +73,7 @@ var LogEventsTable = newTable(
 	field[LogEventRow]{Column{11, "kind", String, "", "what the line states: version, engine_args, kv_cache, engine_stats, …", false}, func(r *LogEventRow) any { return r.Kind.any() }},
 	field[LogEventRow]{Column{12, "facts", String, "", "what was read from it, a JSON object; secrets are redacted", false}, func(r *LogEventRow) any { return jsonMap(r.Facts) }},
 	field[LogEventRow]{Column{13, "at_utc", Timestamp, "", "the same moment in UTC, where a container runtime printed it with its zone; NULL where the zone is unknown", false}, func(r *LogEventRow) any { return r.UTC.any() }},
+	field[LogEventRow]{Column{14, "server", String, "", "what was said of the server besides, a JSON object by columns of runs and free labels", false}, func(r *LogEventRow) any { return jsonMap(r.Server) }},
 )
 
 // A SampleRow is a sample with the upload that it came in.

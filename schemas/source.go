@@ -32,9 +32,12 @@ var sources = map[string]map[string]string{
 	"cells":  {"": "servestat, from requests and tokens", "run_id": fromServe},
 	"log_events": {
 		"": "the server log", "upload_sha256": fromServe, "source_name": "the command line", "server_start": "labels or side-car", "line": fromServe,
-		"kind": "servestat, from the message", "facts": "servestat, from the message",
+		"server": "labels, side-car or path", "kind": "servestat, from the message", "facts": "servestat, from the message",
 	},
-	"evals":        {"": "the file of judged answers", "upload_sha256": fromServe, "source_name": "the command line"},
+	"evals": {
+		"": "the file of judged answers", "upload_sha256": fromServe, "source_name": "the command line",
+		"server_start": "labels or side-car", "server": "labels, side-car or path",
+	},
 	"findings":     {"": fromAnalysis},
 	"curves":       {"": fromAnalysis},
 	"verdicts":     {"": fromAnalysis},
