@@ -164,3 +164,13 @@ func number(v float64) *float64 {
 	}
 	return &v
 }
+
+// MarshalJSON writes d with null for what was not tested.
+func (d QualityDiff) MarshalJSON() ([]byte, error) {
+	type plain QualityDiff
+	return json.Marshal(struct {
+		plain
+		P         *float64 `json:"p"`
+		PAdjusted *float64 `json:"p_adjusted"`
+	}{plain(d), number(d.P), number(d.PAdjusted)})
+}

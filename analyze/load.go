@@ -17,6 +17,7 @@ type Data struct {
 	Selection string // SQL condition over runs; empty: all
 	Runs      []*Run
 	db        *query.DB
+	known     *knowledge // of their servers; shared by the parts of a selection
 }
 
 // A Run is a run as analysis sees it. Sum is nil for a run without per-request
@@ -56,7 +57,7 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Selection: where, db: db}
+	d := &Data{Selection: where, db: db, known: &knowledge{}}
 	for _, id := range ids {
 		r := &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID], server: servers[id.RunID]}
 		r.audit = auditRun(r)
@@ -67,7 +68,7 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 
 // Only returns the runs that keep says to, sharing them with d.
 func (d *Data) Only(keep func(*Run) bool) *Data {
-	out := &Data{Selection: d.Selection, db: d.db}
+	out := &Data{Selection: d.Selection, db: d.db, known: d.known}
 	for _, r := range d.Runs {
 		if keep(r) {
 			out.Runs = append(out.Runs, r)

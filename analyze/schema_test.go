@@ -51,6 +51,7 @@ func TestOutputSatisfiesItsJSONSchema(t *testing.T) {
 		"compare": map[string]any{"schema": "servestat.compare/1", "verdict": Regressed, "comparisons": compared},
 		"history": map[string]any{"schema": "servestat.history/1", "histories": histories},
 		"plan":    map[string]any{"schema": "servestat.plan/1", "plans": plans},
+		"quality": withSchema(t, "servestat.quality/1", someQuality()),
 	} {
 		schema := jsonschema.NewCompiler().MustCompile(schemaFile(name))
 		raw, err := json.Marshal(doc)
@@ -73,6 +74,21 @@ func TestOutputSatisfiesItsJSONSchema(t *testing.T) {
 	}
 }
 
+// withSchema is what a command prints of a value: its fields, and the name of their
+// form.
+func withSchema(t *testing.T, name string, value any) map[string]any {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields["schema"] = name
+	return fields
+}
+
 func schemaFile(name string) string { return filepath.Join("..", "schemas", name+".schema.json") }
 
 // jsonRoots are what the commands print, beside the name of the schema.
@@ -87,6 +103,7 @@ var jsonRoots = map[string]any{
 	"plan": struct {
 		Plans []Plan `json:"plans"`
 	}{},
+	"quality": Quality{},
 }
 
 // A schemaMaker turns types into JSON Schema (draft 2020-12).
@@ -155,6 +172,8 @@ func (m *schemaMaker) of(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time"}
 	case t == reflect.TypeFor[Verdict]():
 		return map[string]any{"enum": []Verdict{Regressed, NotRegressed, Improved, Inconclusive, Suspect, Invalid, NotComparable}}
+	case t == reflect.TypeFor[Standing]():
+		return map[string]any{"enum": []Standing{Passed, Failed, Warned, Untested}}
 	case t.Kind() == reflect.Pointer:
 		return m.of(t.Elem())
 	case t.Kind() == reflect.Slice:

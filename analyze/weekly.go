@@ -74,7 +74,7 @@ func (w *weekly) contests(opts WeeklyOptions) family {
 			continue
 		}
 		pick := func(version string) *Data {
-			out := &Data{Selection: w.known.Selection, db: w.known.db}
+			out := &Data{Selection: w.known.Selection, db: w.known.db, known: w.known.known}
 			for _, r := range past[g] {
 				if r.version() == version {
 					out.Runs = append(out.Runs, r)

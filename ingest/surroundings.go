@@ -43,6 +43,7 @@ var configKeys = []string{
 	"target", "grace", "dry-run", "into", "shard", "inbox",
 	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-queries", "idle-timeout", "min-rate",
 	"quiet-after", "drain", "scope", "tenant", "valid", "every", "settle", "once",
+	"min-valid", "quality-margin",
 }
 
 // surroundings reads what lies around uploads, each file once.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +64,7 @@ func (a *app) audit(ctx context.Context, selection string) error {
 	}
 	switch format {
 	case "json":
-		err = a.auditJSON(result)
+		err = a.printJSON("servestat.audit/1", result)
 	case "markdown":
 		err = markdown.Audit(a.stdout, result)
 	default:
@@ -78,18 +77,6 @@ func (a *app) audit(ctx context.Context, selection string) error {
 		return &exitError{code: exitInvalid}
 	}
 	return nil
-}
-
-func (a *app) auditJSON(result *analyze.Audit) error {
-	raw, err := json.Marshal(result)
-	if err != nil {
-		return err
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return err
-	}
-	return writeJSON(a.stdout, "servestat.audit/1", fields)
 }
 
 // withSelection loads what a selection names: files, a selector over the lake,
