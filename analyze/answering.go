@@ -228,7 +228,7 @@ func pairOf(baseline, candidate []query.JudgedAnswer, margin float64) QualityPai
 
 // ruling is C7 of a pair.
 func (p *QualityPair) ruling() Ruling {
-	r := Ruling{Rule: "C7", Name: "suites against a baseline", Standing: standingOfDiffs(p.Diffs), Says: p.Sentence}
+	r := Ruling{Rule: "C7", Name: "suites against a baseline", Standing: standingOfDiffs(p.Diffs), Verdict: p.Verdict, Says: p.Sentence}
 	for _, d := range p.Diffs {
 		r.Details = append(r.Details, d.String())
 		if len(d.Lost) > 0 {

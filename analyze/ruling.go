@@ -16,6 +16,7 @@ type Ruling struct {
 	Rule     string   `json:"rule"` // C1, D3, …
 	Name     string   `json:"name"`
 	Standing Standing `json:"standing"`
+	Verdict  Verdict  `json:"verdict,omitempty"` // where it rests on a comparison
 	Says     string   `json:"says"`
 	Do       string   `json:"do,omitempty"`
 	Figures  []Figure `json:"figures,omitempty"`

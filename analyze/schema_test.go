@@ -104,6 +104,7 @@ var jsonRoots = map[string]any{
 		Plans []Plan `json:"plans"`
 	}{},
 	"quality": Quality{},
+	"canary":  Canary{},
 }
 
 // A schemaMaker turns types into JSON Schema (draft 2020-12).

@@ -291,7 +291,7 @@ func (t *toolCalls) underLoad(margin float64) Ruling {
 	for i, p := range quality.Holm(pValues(diffs)) {
 		diffs[i].settle(p)
 	}
-	r.Standing = standingOfDiffs(diffs)
+	r.Standing, r.Verdict = standingOfDiffs(diffs), diffsVerdict(diffs)
 	for i, d := range diffs {
 		r.Details = append(r.Details, fmt.Sprintf("%d against %d at a time: %s", between[i][1], between[i][0], d))
 		r.Figures = append(r.Figures, Figure{Name: fmt.Sprintf("%s, %d less %d at a time", taskName(d.Suite, d.Task, d.Metric, d.Condition), between[i][1], between[i][0]), Unit: "1", Estimate: d.Difference})
