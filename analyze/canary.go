@@ -224,6 +224,7 @@ type watchedLog struct {
 
 // A watchedServer is a place with what is known of it.
 type watchedServer struct {
+	db      *query.DB
 	place   string
 	setup   CanarySetup
 	method  string
@@ -234,20 +235,31 @@ type watchedServer struct {
 }
 
 // Canaried asks D1 to D10 about every speculative method that ran, or was to run, on
-// the servers of d.
-func Canaried(ctx context.Context, d *Data, opts CanaryOptions) (*Canary, error) {
-	servers, err := d.watched(ctx, opts)
-	if err != nil {
-		return nil, err
+// the servers of some selections, of which one may be the baseline of another.
+func Canaried(ctx context.Context, opts CanaryOptions, parts ...*Data) (*Canary, error) {
+	var servers []*watchedServer
+	for _, d := range parts {
+		more, err := d.watched(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range more {
+			if !slices.ContainsFunc(servers, func(o *watchedServer) bool { return o.place == s.place && o.db == s.db }) {
+				servers = append(servers, s)
+			}
+		}
 	}
-	w := newWatch(d, servers, opts)
+	w := newWatch(servers, opts)
 	for _, t := range w.trials {
 		if err := w.evidence(ctx, t); err != nil {
 			return nil, err
 		}
 	}
 	w.compare()
-	c := &Canary{Selection: d.Selection, Cells: []CanaryCell{}}
+	c := &Canary{Cells: []CanaryCell{}}
+	if len(parts) == 1 {
+		c.Selection = parts[0].Selection
+	}
 	for _, t := range w.trials {
 		c.Cells = append(c.Cells, w.cell(t))
 	}
@@ -305,7 +317,7 @@ func (d *Data) watched(ctx context.Context, opts CanaryOptions) ([]*watchedServe
 	at := map[string]*watchedServer{}
 	get := func(place string) *watchedServer {
 		if at[place] == nil {
-			at[place] = &watchedServer{place: place}
+			at[place] = &watchedServer{db: d.db, place: place}
 		}
 		return at[place]
 	}

@@ -32,15 +32,14 @@ type trial struct {
 
 // A watch is a canary while it is made.
 type watch struct {
-	data    *Data
 	opts    CanaryOptions
 	servers []*watchedServer
 	trials  []*trial
 	current map[Group]*watchedServer // the newest server of each model, hardware and path
 }
 
-func newWatch(d *Data, servers []*watchedServer, opts CanaryOptions) *watch {
-	w := &watch{data: d, opts: opts, servers: servers, current: map[Group]*watchedServer{}}
+func newWatch(servers []*watchedServer, opts CanaryOptions) *watch {
+	w := &watch{opts: opts, servers: servers, current: map[Group]*watchedServer{}}
 	adopt(servers)
 	at := map[string]*trial{}
 	for _, s := range servers {
@@ -143,17 +142,22 @@ func (t *trial) last() string {
 }
 
 // evidence reads what only the requests and tokens of a trial's runs say.
-func (w *watch) evidence(ctx context.Context, t *trial) (err error) {
-	runs := t.runs()
-	if len(runs) == 0 {
-		return nil
+func (w *watch) evidence(ctx context.Context, t *trial) error {
+	for _, s := range t.servers {
+		if len(s.runs) == 0 {
+			continue
+		}
+		drafts, err := s.db.Drafts(ctx, selectRuns(s.runs))
+		if err != nil {
+			return err
+		}
+		silences, err := s.db.Silences(ctx, selectRuns(s.runs), longestSilence)
+		if err != nil {
+			return err
+		}
+		t.drafts, t.silences = append(t.drafts, drafts...), append(t.silences, silences...)
 	}
-	where := selectRuns(runs)
-	if t.drafts, err = w.data.db.Drafts(ctx, where); err != nil {
-		return err
-	}
-	t.silences, err = w.data.db.Silences(ctx, where, longestSilence)
-	return err
+	return nil
 }
 
 // compare makes the comparisons of all trials: those of one kind are one family.
@@ -177,7 +181,7 @@ func (w *watch) family(sides func(*trial) (b, c []*Run), labels func(*trial) (st
 		}
 		before, after := labels(t)
 		was := len(f)
-		f.add(&Data{Runs: b, db: w.data.db}, &Data{Runs: c, db: w.data.db}, before, after, w.opts.CompareOptions)
+		f.add(&Data{Runs: b}, &Data{Runs: c}, before, after, w.opts.CompareOptions)
 		for range len(f) - was {
 			of = append(of, t)
 		}

@@ -33,14 +33,19 @@ func (d *Data) preflights(ctx context.Context) ([]LogFinding, error) {
 	if err := d.db.EachLogEvent(ctx, selectRuns(d.Runs), logs.take); err != nil {
 		return nil, err
 	}
-	logs.close()
-	for i := range logs.found {
-		logs.found[i].Of = logs.n
+	return logs.findings(), nil
+}
+
+// findings are those of all logs, the gravest first.
+func (l *logReader) findings() []LogFinding {
+	l.close()
+	for i := range l.found {
+		l.found[i].Of = l.n
 	}
-	slices.SortStableFunc(logs.found, func(a, b LogFinding) int {
+	slices.SortStableFunc(l.found, func(a, b LogFinding) int {
 		return cmp.Or(cmp.Compare(rankOf(a.Severity), rankOf(b.Severity)), cmp.Compare(len(b.Logs), len(a.Logs)), cmp.Compare(a.Rule, b.Rule))
 	})
-	return logs.found, nil
+	return l.found
 }
 
 func rankOf(s preflight.Severity) int {
@@ -49,6 +54,7 @@ func rankOf(s preflight.Severity) int {
 
 // A logReader reads logs one after the other.
 type logReader struct {
+	options      preflight.Options
 	upload, name string
 	checker      *preflight.Checker
 	n            int
@@ -59,7 +65,7 @@ type logReader struct {
 func (l *logReader) take(e *query.LoggedEvent) error {
 	if l.checker == nil || e.Upload != l.upload {
 		l.close()
-		l.upload, l.name, l.checker = e.Upload, e.SourceName, preflight.New(preflight.Options{})
+		l.upload, l.name, l.checker = e.Upload, e.SourceName, preflight.New(l.options)
 	}
 	l.checker.Add(&e.LogEvent)
 	return nil

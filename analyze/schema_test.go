@@ -15,6 +15,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -105,6 +106,7 @@ var jsonRoots = map[string]any{
 	}{},
 	"quality": Quality{},
 	"canary":  Canary{},
+	"gate":    GateResult{},
 }
 
 // A schemaMaker turns types into JSON Schema (draft 2020-12).
@@ -175,6 +177,8 @@ func (m *schemaMaker) of(t reflect.Type) map[string]any {
 		return map[string]any{"enum": []Verdict{Regressed, NotRegressed, Improved, Inconclusive, Suspect, Invalid, NotComparable}}
 	case t == reflect.TypeFor[Standing]():
 		return map[string]any{"enum": []Standing{Passed, Failed, Warned, Untested}}
+	case t == reflect.TypeFor[preflight.Severity]():
+		return map[string]any{"enum": []preflight.Severity{preflight.Fail, preflight.Warn, preflight.Info}}
 	case t.Kind() == reflect.Pointer:
 		return m.of(t.Elem())
 	case t.Kind() == reflect.Slice:

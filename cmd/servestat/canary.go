@@ -69,7 +69,7 @@ func (a *app) canary(ctx context.Context, selection string) error {
 	}
 	var c *analyze.Canary
 	err = a.withSelection(ctx, selection, func(d *analyze.Data) (err error) {
-		c, err = analyze.Canaried(ctx, d, opts)
+		c, err = analyze.Canaried(ctx, opts, d)
 		return err
 	})
 	if err != nil {

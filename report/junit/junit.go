@@ -63,6 +63,10 @@ func Write(w io.Writer, cs []analyze.Comparison) error {
 		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)
 	}
+	return encode(w, all)
+}
+
+func encode(w io.Writer, all suites) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
