@@ -51,6 +51,15 @@ func (d *Data) know(ctx context.Context) (*knowledge, error) {
 	return k, nil
 }
 
+// answered is what is known of the servers of d, where any of their answers was
+// judged and it was read; else nil.
+func (d *Data) answered() *knowledge {
+	if d.known == nil || !d.known.read || len(d.known.answers) == 0 {
+		return nil
+	}
+	return d.known
+}
+
 // A setUp is what tells servers apart that are to be judged apart.
 type setUp struct {
 	Group

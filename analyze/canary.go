@@ -325,12 +325,20 @@ func (d *Data) watched(ctx context.Context, opts CanaryOptions) ([]*watchedServe
 		s := get(k.places[r.RunID])
 		s.runs = append(s.runs, r)
 	}
+	var places []string // of runs that are not asked about, the logs are not either
+	for _, place := range slices.Sorted(maps.Keys(k.servers)) {
+		if !k.servers[place].HasRuns || at[place] != nil {
+			places = append(places, place)
+		}
+	}
 	for _, a := range k.answers {
-		s := get(a.Place)
-		s.answers = append(s.answers, a)
+		if slices.Contains(places, a.Place) {
+			s := get(a.Place)
+			s.answers = append(s.answers, a)
+		}
 	}
 	reader := &logWatcher{get: get, options: preflight.Options{Model: opts.Model}}
-	if err := d.db.EachEventOf(ctx, slices.Sorted(maps.Keys(k.servers)), reader.take); err != nil {
+	if err := d.db.EachEventOf(ctx, places, reader.take); err != nil {
 		return nil, err
 	}
 	reader.close()

@@ -81,6 +81,8 @@ type contest struct {
 	Comparison
 	opts       CompareOptions
 	base, cand *arm
+	knownBase  *knowledge // what was judged of the sides' servers; nil: nothing was
+	knownCand  *knowledge
 	bundled    bool // chunks carry several tokens
 	measures   []measure
 	sweep      compare.Sweep
@@ -94,7 +96,7 @@ func (f *family) add(baseline, candidate *Data, baseLabel, candLabel string, opt
 		return
 	}
 	for i, p := range pairs {
-		c := &contest{opts: opts, Comparison: Comparison{Group: p.group}}
+		c := &contest{opts: opts, Comparison: Comparison{Group: p.group}, knownBase: baseline.answered(), knownCand: candidate.answered()}
 		c.Warnings = append(c.Warnings, p.warnings...)
 		if i == 0 {
 			c.Warnings = append(c.Warnings, orphans.newcomers...)
@@ -114,12 +116,14 @@ func (f *family) add(baseline, candidate *Data, baseLabel, candLabel string, opt
 
 // prepare refuses what cannot be compared and makes a sweep of the rest.
 func (c *contest) prepare(p pair, baseLabel, candLabel string) {
+	p.baseline = c.unbroken(p)
 	base, cand := c.usableRuns(p.baseline, BaselineSide), c.usableRuns(p.candidate, CandidateSide)
 	refuseSpoiledLevels(&c.Comparison, p, c.opts.Allow)
 	c.refuseSameRuns(p)
 	c.refuseSwapped(p)
 	c.Baseline, c.Candidate = describeArm(baseLabel, p.baseline, base), describeArm(candLabel, p.candidate, cand)
 	c.noteUnread()
+	c.label(p)
 	c.compareArms(base, cand)
 }
 

@@ -63,7 +63,12 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 		r.audit = auditRun(r)
 		d.Runs = append(d.Runs, r)
 	}
-	return d, nil
+	judged, err := db.HasAnswers(ctx)
+	if err != nil || !judged {
+		return d, err
+	}
+	_, err = d.know(ctx)
+	return d, err
 }
 
 // Only returns the runs that keep says to, sharing them with d.

@@ -28,6 +28,8 @@ type Result struct {
 	Evidence    []Evidence   `json:"evidence,omitempty"`  // of confirmed changes
 	Freshness   []Freshness  `json:"freshness,omitempty"` // of a week: which days have runs
 	Preflight   []LogFinding `json:"preflight,omitempty"` // what the logs of the servers say, the gravest first
+	Quality     *Quality     `json:"quality,omitempty"`   // where answers were judged
+	Canary      *Canary      `json:"canary,omitempty"`    // where something speculates
 	Findings    []Finding    `json:"findings,omitempty"`
 	Checks      *Audit       `json:"-"` // every check's answers, for a picture
 	Trace       *Trace       `json:"-"` // of a single run, for pictures
@@ -296,8 +298,13 @@ type Comparison struct {
 	Context []string `json:"context,omitempty"`
 	// Fingerprint says what the sides have in common besides their group.
 	Fingerprint *Fingerprint `json:"fingerprint,omitempty"`
-	Warnings    []string     `json:"warnings,omitempty"`
-	Method      string       `json:"method"`
+	// Quality is how right the answers of both sides were, where they were judged.
+	Quality *QualityPair `json:"quality,omitempty"`
+	// Broken are the baseline's server starts that are left out because their answers
+	// were broken.
+	Broken   []string `json:"broken_output,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	Method   string   `json:"method"`
 }
 
 // A MetricDiff compares one metric over the whole curve: the mean over levels of

@@ -20,7 +20,10 @@ func Compared(ctx context.Context, baseline, candidate *Data, baseLabel, candLab
 		return nil, err
 	}
 	nameBySide(res.Sweeps, baseLabel, candLabel)
-	return res, nil
+	if err := res.judgeAnswers(ctx, candidate); err != nil {
+		return nil, err
+	}
+	return res, res.watchSpeculation(ctx, opts, candidate, candidate, baseline)
 }
 
 // nameBySide names series by the side that they are of where both sides are of
@@ -54,6 +57,9 @@ func OneRun(ctx context.Context, d *Data) (*Result, error) {
 		if r.Checks != nil && r.Checks.Stalled.Valid {
 			res.Runs[i].Stalls = &r.Checks.Stalled.V
 		}
+	}
+	if err := res.judgeAnswers(ctx, d); err != nil {
+		return nil, err
 	}
 	var err error
 	if len(d.Runs) == 1 && d.Runs[0].Detailed {

@@ -21,11 +21,11 @@ func sentence(c *Comparison) string {
 		return fmt.Sprintf("Invalid: %s: no metric can be compared.", what)
 	case Regressed, Improved, Suspect:
 		word := strings.ToUpper(string(c.Verdict)[:1]) + string(c.Verdict)[1:]
-		return fmt.Sprintf("%s%s: %s: %s.", word, weakly(c), what, strings.Join(c.Changes(), ", "))
+		return fmt.Sprintf("%s%s%s: %s: %s.", word, c.withQuality(), weakly(c), what, strings.Join(c.Changes(), ", ")) + c.aboutQuality()
 	case NotRegressed:
-		return fmt.Sprintf("Not regressed%s: %s: every metric's 95 %% bound is within its margin.", weakly(c), what)
+		return fmt.Sprintf("Not regressed%s%s: %s: every metric's 95 %% bound is within its margin.", c.withQuality(), weakly(c), what) + c.aboutQuality()
 	}
-	return fmt.Sprintf("Inconclusive: %s: %s.", what, whyInconclusive(c))
+	return fmt.Sprintf("Inconclusive%s: %s: %s.", c.withQuality(), what, whyInconclusive(c)) + c.aboutQuality()
 }
 
 // weakly qualifies a verdict on three starts.

@@ -46,8 +46,14 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	for _, r := range runs {
 		ofWeek[r] = true
 	}
-	res.Preflight, err = d.Only(func(r *Run) bool { return ofWeek[r] }).preflights(ctx)
-	return res, err
+	thisWeek := d.Only(func(r *Run) bool { return ofWeek[r] })
+	if res.Preflight, err = thisWeek.preflights(ctx); err != nil {
+		return nil, err
+	}
+	if err := res.judgeAnswers(ctx, thisWeek); err != nil {
+		return nil, err
+	}
+	return res, res.watchSpeculation(ctx, opts.CompareOptions, thisWeek, w.known)
 }
 
 // A weekly report while it is made.

@@ -51,6 +51,15 @@ type JudgedAnswer struct {
 	Facts                 map[string]string
 }
 
+// HasAnswers reports whether the lake has judged answers at all.
+func (d *DB) HasAnswers(ctx context.Context) (bool, error) {
+	found, err := ask(ctx, d, "has_answers", nil, func(rows *sql.Rows) (bool, error) {
+		var has bool
+		return has, rows.Scan(&has)
+	})
+	return len(found) == 1 && found[0], err
+}
+
 // JudgedAnswers returns those of places, in a stable order.
 func (d *DB) JudgedAnswers(ctx context.Context, places []string) ([]JudgedAnswer, error) {
 	return ask(ctx, d, "judged_answers", inPlaces(places), func(rows *sql.Rows) (JudgedAnswer, error) {

@@ -25,6 +25,7 @@ func (r *report) commentBlocks() (must, details []string) {
 	for i, c := range r.comparisons {
 		var head, table, more page
 		head.text(answer(c))
+		head.answers(c)
 		if c.Weak {
 			head.text("_Weak: with three server starts of a side the verdict assumes normal noise._")
 		}

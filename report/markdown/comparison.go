@@ -23,6 +23,7 @@ func (r *report) comparison(p *page, i int) {
 	case len(r.comparisons) > 1: // of one, the headline has said it
 		p.text(answer(c))
 	}
+	p.answers(c)
 	if len(c.Incomplete) > 0 {
 		p.text("Missing, so that nothing is called \"not regressed\":")
 		p.bullets(proses(c.Incomplete))

@@ -59,3 +59,43 @@ func standing(s analyze.Standing) string {
 	}
 	return string(s)
 }
+
+// lostQuality labels a verdict over speed where answers got worse.
+func lostQuality(c analyze.Comparison) string {
+	if !c.LostQuality() {
+		return ""
+	}
+	return ", with a loss of quality"
+}
+
+// answers says in the section of a comparison what became of the answers, where they
+// were judged.
+func (p *page) answers(c analyze.Comparison) {
+	if c.Quality == nil {
+		return
+	}
+	p.block("%s: %s", text.QualityHeadline(c.Quality.Verdict), sentence(c.Quality.Sentence))
+}
+
+// quality is the section of a report about answers. There is none where nothing was
+// judged.
+func (r *report) quality(p *page) {
+	if r.Quality == nil || len(r.Quality.Servers) == 0 {
+		return
+	}
+	p.heading(2, "quality", "Quality of answers")
+	p.text("Whether answers were right, beside whether they were fast. Shares have 95 % score intervals; `servestat quality` has every item that flipped.")
+	p.quality(r.Quality)
+}
+
+// canary is the section of a report about speculative decoding. There is none where
+// nothing speculates.
+func (r *report) canary(p *page) {
+	if r.Canary == nil || len(r.Canary.Cells) == 0 {
+		return
+	}
+	p.heading(2, "canary", "Canary of speculative decoding")
+	p.block("%s. D1 start-up, D2 throughput, D3 acceptance, D4 chunks and tokens, D5 output quality, D6 parser compatibility, D7 rollback, D8 still valid, D9 no hangs, D10 ways of use.",
+		capital(prose(text.CanaryHeadline(r.Canary))))
+	p.canary(r.Canary)
+}

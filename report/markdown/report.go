@@ -251,6 +251,8 @@ func (r *report) firstPage() []byte {
 	r.unconfirmed(&p)
 	r.findings(&p)
 	r.preflights(&p)
+	r.quality(&p)
+	r.canary(&p)
 	r.freshness(&p)
 	r.agreement(&p)
 	r.data(&p)

@@ -81,7 +81,7 @@ func (r *report) nothingSelected() string {
 
 // answer says in a sentence or two how a comparison ended, and why.
 func answer(c analyze.Comparison) string {
-	start := fmt.Sprintf("**%s**: %s", capital(string(c.Verdict)), whatWasCompared(c))
+	start := fmt.Sprintf("**%s**: %s", capital(string(c.Verdict))+lostQuality(c), whatWasCompared(c))
 	switch c.Verdict {
 	case analyze.NotComparable:
 		return fmt.Sprintf("%s: %s.", start, strings.Join(proses(c.Refusals), "; "))
@@ -332,7 +332,7 @@ func (r *report) comparisonTable(from, to int) table {
 	}
 	for i := from; i < to; i++ {
 		c := r.comparisons[i]
-		row := []string{verdict(c.Verdict), fmt.Sprintf("[%s](%s)", arrow(c), linkTo(i)), worstInWords(c), code(c.Group.Model), machine(c.Group)}
+		row := []string{verdict(c.Verdict) + lostQuality(c), fmt.Sprintf("[%s](%s)", arrow(c), linkTo(i)), worstInWords(c), code(c.Group.Model), machine(c.Group)}
 		if r.Kind == "weekly" {
 			row = append(row, r.since(c), r.alsoChanged(c))
 		}
