@@ -230,7 +230,9 @@ func pairOf(baseline, candidate []query.JudgedAnswer, margin float64) QualityPai
 func (p *QualityPair) ruling() Ruling {
 	r := Ruling{Rule: "C7", Name: "suites against a baseline", Standing: standingOfDiffs(p.Diffs), Verdict: p.Verdict, Says: p.Sentence}
 	for _, d := range p.Diffs {
-		r.Details = append(r.Details, d.String())
+		if len(p.Diffs) > 1 { // one is what has been said
+			r.Details = append(r.Details, d.String())
+		}
 		if len(d.Lost) > 0 {
 			r.Details = append(r.Details, "lost: "+list(d.Lost))
 		}

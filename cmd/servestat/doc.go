@@ -82,6 +82,82 @@ machines. servestat.yaml can set the severity of a rule, or turn it OFF:
 	preflight:
 	  moe_default_config: WARN
 
+# Are the answers right?
+
+A model that streams fast and breaks its tool calls serves no agent. Give a line of
+JSON for each request with its tools and its answer (ingest/evals has the form), or
+the results of BFCL, the K2 vendor verifier, tau2 or lm-eval:
+
+	$ servestat quality tool-calls
+	FAIL  acme/seven, unknown hardware: 60 judged answers of 1 server
+	NOT AN AGENT MODEL: 79.7 % [67.7, 88.0] (47 of 59) of the answers that were not cut are right; 95 % are wanted; …
+	FAIL      C1  tool calls are right               79.7 % [67.7, 88.0] (47 of 59) of the calls are right; 95 % are wanted
+	…
+	WARN      C5  answers are not cut                1.7 % [0.3, 8.9] (1 of 60) ended at their length before the call did
+	…
+	exit code 1
+
+C1 are the calls that were made: JSON, a tool that was offered, arguments that its
+schema accepts and knows. C2: calls are recognised as such, and not left in the text.
+C3: streamed as whole. C4: at the largest load as at the least. C5: what was cut at
+its length, which is in no other number. C6: what the server's own parser logs. C7:
+suites against a baseline. C8: does it serve an agent. C9: valid calls a second.
+Shares have 95 % score intervals; several answers to one item make none narrower.
+--min-valid says which share must be right.
+
+Two selections, a baseline and a candidate, are compared item by item:
+
+	servestat quality bfcl/v0.11.0 bfcl/main
+
+"Answers got worse" is McNemar's exact test on the items that flipped, adjusted over
+all tasks; that they did not must exclude a loss of --quality-margin. What vLLM's
+structured-output benchmark calls correct_rate(%) is shown as JSON-extractable, for
+an answer of {} counts there.
+
+Answers belong to the runs of their server_start, or of their folder. Then compare and
+the reports say "improved, with a loss of quality", and starts of a baseline whose
+output was broken are left out (--allow broken_output keeps them).
+
+# May speculative decoding be used?
+
+For exactly one checkpoint, image, GPU, version and set of flags, the canary says of
+each method what was tested, and what was not:
+
+	$ servestat canary startup-mtp
+	canary failed: 1 method on the set-ups of now: 1 failed, 0 passed, 0 with warnings, 0 UNTESTED; 0 expired
+	…
+	FAIL      D1   start-up              REJECTED: NotImplementedError: Unsupported speculative method: 'mtp'
+	UNTESTED  D2   throughput            no run with it
+	…
+	exit code 1
+
+Measure before it, with it and after it, every start of the server with a server_start
+of its own, and its log beside the results. D1 is the start-up, asked against
+achieved. D2 compares throughput with the same set-up without it, at every
+concurrency: it may help at one and hurt at another. D3 is acceptance, token-weighted
+and request-weighted, each by its name. D4: a chunk is not a token, so that TPOT is
+compared, and not ITL. D5 and D6 are the answers and the tool calls, pair by pair. D7:
+taken out again, is all as before, and was the process replaced? D8: the newest set-up
+that ran on the hardware is the one of now; results of others have expired, and say
+what changed. D9 are hangs, D10 the ways of use: load, temperature, tools. --config
+takes the checkpoint's config.json, which says whether it has layers for MTP.
+
+# One verdict for CI
+
+	$ servestat gate logs/0.19.0 logs/0.20.0
+	gate failed: speed: Regressed: logs/0.20.0 against logs/0.19.0 on simulated/affine-decoder, simulated: …
+	…
+	UNTESTED  tools      tool calls are right (C1 to C4, C8)              no tool call was judged
+	…
+	exit code 1
+
+The first line is the first requirement that is not met, in plain words ("streams fast
+but breaks JSON: not an agent model"); then all of them: truth (audit), preflight,
+speed (compare), tools and quality (quality), and canary where the candidate
+speculates. Truth and speed must be tested; --require tools,preflight says what else
+must be, and what is not is exit code 2. --format junit is a test report, markdown a
+comment, json everything, as schemas/gate.schema.json describes it.
+
 # Keep results in a lake
 
 	$ servestat ingest logs
