@@ -362,8 +362,9 @@ func (s *watchedServer) identify(known *query.Server) {
 			s.last = r.StartedAt.Time
 		}
 	}
+	byLog := s.last.IsZero() // clients' clocks and servers' are not the same
 	for _, l := range s.logs {
-		if l.last.After(s.last) {
+		if byLog && l.last.After(s.last) {
 			s.last = l.last
 		}
 	}
