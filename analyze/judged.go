@@ -365,29 +365,29 @@ func (d *QualityDiff) settle(p float64) {
 
 // against compares two sides of a task; false where one of them has nothing to
 // compare.
-func (b *taskResult) against(c *taskResult) (QualityDiff, bool) {
-	out := QualityDiff{Suite: b.key.suite, Task: b.key.task, Metric: b.key.metric, P: math.NaN(), PAdjusted: math.NaN()}
-	bs, okB := b.share()
+func (r *taskResult) against(c *taskResult) (QualityDiff, bool) {
+	out := QualityDiff{Suite: r.key.suite, Task: r.key.task, Metric: r.key.metric, P: math.NaN(), PAdjusted: math.NaN()}
+	bs, okB := r.share()
 	cs, okC := c.share()
 	if !okB || !okC {
 		return out, false
 	}
-	if why := b.differs(c); why != "" {
+	if why := r.differs(c); why != "" {
 		out.Refused, out.Verdict, out.Baseline, out.Candidate, out.Difference = why, NotComparable, shareOf(bs), shareOf(cs), missing(why)
 		return out, true
 	}
 	var d quality.Difference
 	switch {
-	case len(b.items) > 0 && len(c.items) > 0:
-		d = quality.Repeated(b.items, c.items)
-	case b.listed && c.listed && bs.Items == cs.Items && len(b.failures) == int(bs.Items-bs.Passed) && len(c.failures) == int(cs.Items-cs.Passed):
-		d = quality.FailuresOnly(b.failures, c.failures, bs.Items)
+	case len(r.items) > 0 && len(c.items) > 0:
+		d = quality.Repeated(r.items, c.items)
+	case r.listed && c.listed && bs.Items == cs.Items && len(r.failures) == int(bs.Items-bs.Passed) && len(c.failures) == int(cs.Items-cs.Passed):
+		d = quality.FailuresOnly(r.failures, c.failures, bs.Items)
 	case bs.Items > 0 && cs.Items > 0:
 		d = quality.Unpaired(bs, cs)
 	default:
 		d = byStdErr(bs, cs)
 	}
-	if d.Baseline.Items == 0 && len(b.items) > 0 {
+	if d.Baseline.Items == 0 && len(r.items) > 0 {
 		out.Refused, out.Verdict, out.Difference = "no item is on both sides", NotComparable, missing("")
 		return out, true
 	}
@@ -416,17 +416,17 @@ func byStdErr(b, c quality.Share) quality.Difference {
 var mustAgree = []string{"task_hash", "chat_template_sha", "system_instruction_sha", "n-shot"}
 
 // differs says why two results of a task are of different questions.
-func (b *taskResult) differs(c *taskResult) string {
-	if b.total == nil || c.total == nil {
+func (r *taskResult) differs(c *taskResult) string {
+	if r.total == nil || c.total == nil {
 		return ""
 	}
 	for _, key := range mustAgree {
-		if x, y := b.total.Facts[key], c.total.Facts[key]; x != "" && y != "" && x != y {
+		if x, y := r.total.Facts[key], c.total.Facts[key]; x != "" && y != "" && x != y {
 			return fmt.Sprintf("%s differs: %s in the baseline, %s in the candidate", key, x, y)
 		}
 	}
-	if b.key.suite == "lm_eval" && b.total.Items.Valid && c.total.Items.Valid && b.total.Items.V != c.total.Items.V {
-		return fmt.Sprintf("the number of questions differs: %d in the baseline, %d in the candidate", b.total.Items.V, c.total.Items.V)
+	if r.key.suite == "lm_eval" && r.total.Items.Valid && c.total.Items.Valid && r.total.Items.V != c.total.Items.V {
+		return fmt.Sprintf("the number of questions differs: %d in the baseline, %d in the candidate", r.total.Items.V, c.total.Items.V)
 	}
 	return ""
 }
