@@ -35,7 +35,7 @@ type sidecar struct {
 // command's configuration, whose keys are the names of its flags.
 var configKeys = []string{
 	"lake", "cache", "cache-size", "format", "quiet", "verbose", "no-progress", "path-pattern", "label", "relabel", "strict", "jobs", "memory",
-	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif",
+	"preflight", "recipe", "concurrency", "tokens", "tools", "json", "sarif", "junit",
 	"max-upload", "max-decompressed", "max-ratio", "max-entries", "max-archive-depth", "max-nesting", "max-string", "max-requests", "upload",
 	"margin", "margin-p99", "min-effect", "metric", "max-bytes", "by", "cv", "runs", "effect", "tests", "allow", "where", "slo", "at",
 	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",

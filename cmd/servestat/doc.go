@@ -76,8 +76,8 @@ was asked for?
 The rules are vLLM's own words, of all its versions since 0.4, with what they mean
 and what to do. A warning that no rule knows is listed and not dropped. --config
 takes the checkpoint's config.json, --recipe what the model's recipe asks for,
---concurrency how many requests the KV cache is to hold; --sarif and --json are for
-machines. servestat.yaml can set the severity of a rule, or turn it OFF:
+--concurrency how many requests the KV cache is to hold; --sarif, --junit and
+--json are for machines. servestat.yaml can set the severity of a rule, or turn it OFF:
 
 	preflight:
 	  moe_default_config: WARN

@@ -12,6 +12,7 @@ import (
 	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/ingest"
 	"github.com/servestat/servestat/ingest/serverlog"
+	"github.com/servestat/servestat/report/junit"
 	"github.com/servestat/servestat/report/markdown"
 	"github.com/servestat/servestat/report/sarif"
 	"github.com/servestat/servestat/report/text"
@@ -47,9 +48,10 @@ func (a *app) preflightCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.preflight(args[0]) },
 	}
 	f := cmd.Flags()
-	f.String("format", "text", "text, json, markdown or sarif")
+	f.String("format", "text", "text, json, markdown, sarif or junit")
 	f.Bool("json", false, "--format json")
 	f.Bool("sarif", false, "--format sarif")
+	f.Bool("junit", false, "--format junit")
 	f.String("recipe", "", "what the model's recipe asks for: arguments as YAML or JSON, or a text with a vllm serve command")
 	f.Int64("concurrency", 0, "requests that are to run at a time: does the KV cache hold them?")
 	f.Int64("tokens", 0, "tokens of each of them in all (default: the whole context)")
@@ -82,7 +84,7 @@ func (a *app) preflight(path string) error {
 // preflightFormat returns what writes a report in the format that was asked for.
 func (a *app) preflightFormat() (func(io.Writer, string, *analyze.Preflight) error, error) {
 	format := a.config.GetString("format")
-	for _, f := range []string{"json", "sarif"} {
+	for _, f := range []string{"json", "sarif", "junit"} {
 		if a.config.GetBool(f) {
 			format = f
 		}
@@ -96,10 +98,12 @@ func (a *app) preflightFormat() (func(io.Writer, string, *analyze.Preflight) err
 		return func(w io.Writer, path string, r *analyze.Preflight) error {
 			return sarif.Preflight(w, path, version, r)
 		}, nil
+	case "junit":
+		return junit.Preflight, nil
 	case "json":
 		return preflightJSON, nil
 	}
-	return nil, usagef("", "--format %s: want text, json, markdown or sarif", format)
+	return nil, usagef("", "--format %s: want text, json, markdown, sarif or junit", format)
 }
 
 func preflightJSON(w io.Writer, path string, r *analyze.Preflight) error {
@@ -188,16 +192,18 @@ func (a *app) checkLog(path string, options preflight.Options) (*preflight.Repor
 		return nil, invalidf("", "%s: %w", path, err)
 	}
 	defer file.Close()
-	checker := preflight.New(options)
-	events, n := serverlog.NewReader(file, path), 0
+	checker, n := preflight.New(options), 0
+	events := serverlog.NewReader(file, path)
 	events.EventsOnly()
-	for events.Scan() {
-		switch e := events.Record().(type) {
-		case *schemas.LogEvent:
-			checker.Add(e)
-			n++
-		case *schemas.Reject:
-			a.term.warnf("%s: byte %d: %s", path, e.At.Offset, e.Reason)
+	for batch := range readAhead(events) {
+		for _, record := range batch {
+			switch e := record.(type) {
+			case *schemas.LogEvent:
+				checker.Add(e)
+				n++
+			case *schemas.Reject:
+				a.term.warnf("%s: byte %d: %s", path, e.At.Offset, e.Reason)
+			}
 		}
 	}
 	if err := events.Err(); err != nil {
@@ -207,4 +213,24 @@ func (a *app) checkLog(path string, options preflight.Options) (*preflight.Repor
 		return nil, invalidf("give what vllm serve wrote to stdout and stderr", "%s: %w", path, errNoLog)
 	}
 	return checker.Report(), nil
+}
+
+// readAhead reads the records of a log while those before them are judged, a few
+// hundred ahead at most. The channel is closed at the end of the log, and must be
+// read until then.
+func readAhead(events *serverlog.Reader) <-chan []schemas.Record {
+	const size, ahead = 256, 4
+	batches := make(chan []schemas.Record, ahead)
+	go func() {
+		defer close(batches)
+		batch := make([]schemas.Record, 0, size)
+		for events.Scan() {
+			if batch = append(batch, events.Record()); len(batch) == size {
+				batches <- batch
+				batch = make([]schemas.Record, 0, size)
+			}
+		}
+		batches <- batch
+	}()
+	return batches
 }

@@ -2,6 +2,7 @@ package serverlog
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -103,6 +104,9 @@ func unquote(text string) string {
 		return text
 	}
 	quote, rest := text[0], text[1:len(text)-1]
+	if strings.IndexByte(rest, '\\') < 0 && utf8.ValidString(rest) {
+		return rest
+	}
 	var b strings.Builder
 	for rest != "" {
 		r, _, tail, err := strconv.UnquoteChar(rest, quote)
@@ -132,16 +136,34 @@ func redact(text string) string {
 	if !suspicious(text) {
 		return text
 	}
-	text = scrubNested(text)
-	text = credentials.ReplaceAllString(text, "://"+redacted+"@")
-	text = bearer.ReplaceAllString(text, "${1} "+redacted)
-	return knownKeys.ReplaceAllString(text, redacted)
+	if secretNames.in(text) || holdsToken(text) {
+		text = scrubNested(text)
+	}
+	if strings.Contains(text, "://") {
+		text = credentials.ReplaceAllString(text, "://"+redacted+"@")
+	}
+	if schemes.in(text) {
+		text = bearer.ReplaceAllString(text, "${1} "+redacted)
+	}
+	if keyHeads.in(text) {
+		text = knownKeys.ReplaceAllString(text, redacted)
+	}
+	return text
 }
 
-// tellTale are the words, in small letters, of which a text with a secret has one.
-var tellTale = newWordSet(true,
-	"secret", "passw", "passphrase", "credential", "api_key", "api-key", "apikey", "access_key", "access-key", "private_key", "private-key",
-	"authorization", "bearer ", "basic ", "hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "akia",
+// The words, in small letters, of which a text with a secret has one: the name of
+// the secret, the scheme of a header, or how a key begins.
+var (
+	nameWords = []string{
+		"secret", "passw", "passphrase", "credential", "api_key", "api-key", "apikey", "access_key", "access-key", "private_key", "private-key", "authorization",
+	}
+	schemeWords = []string{"bearer ", "basic "}
+	keyWords    = []string{"hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "akia"}
+
+	tellTale    = newWordSet(true, slices.Concat(nameWords, schemeWords, keyWords)...)
+	secretNames = newWordSet(true, nameWords...)
+	schemes     = newWordSet(true, schemeWords...)
+	keyHeads    = newWordSet(true, keyWords...)
 )
 
 // lessTelling are words of which a text with any other secret has one.
@@ -156,18 +178,21 @@ func suspicious(text string) bool {
 	if !lessTelling.in(text) {
 		return false
 	}
-	text = strings.ToLower(text)
-	for rest := text; ; {
+	return holdsToken(text) || strings.Contains(text, "://") && strings.Contains(text, "@")
+}
+
+// holdsToken reports whether a text names a token: neither tokens nor a tokenizer.
+func holdsToken(text string) bool {
+	for rest := strings.ToLower(text); ; {
 		_, behind, ok := strings.Cut(rest, "token")
 		if !ok {
-			break
+			return false
 		}
-		if behind == "" || !isWord(behind[0]) { // neither tokens nor tokenizer
+		if behind == "" || !isWord(behind[0]) {
 			return true
 		}
 		rest = behind
 	}
-	return strings.Contains(text, "://") && strings.Contains(text, "@")
 }
 
 var (

@@ -72,19 +72,45 @@ const (
 	kindEngine = "engine"
 )
 
-// announcements are the lines that say something, with the words that a line
-// must hold to be worth a regular expression.
-var announcements = []struct {
+// An announcement is a form of line that says something, with the words that a
+// line must hold to be worth a regular expression. Lists are long, so that forms
+// end where they begin.
+type announcement struct {
 	kind  string
 	words string
+	list  bool // the last group goes on to the end of the message
 	form  *regexp.Regexp
-}{
-	{kindEngine, "LLM engine (v", regexp.MustCompile(`^Initializing an? (?:V\d )?LLM engine \(v([^)\s]+)\) with config: (.*)`)},
-	{kindArgs, "args: ", regexp.MustCompile(`^(?:non-default args: (\{.*)|args: (Namespace\(.*))`)},
-	{kindServer, "server version ", regexp.MustCompile(`^vLLM (?:API )?server version ([^\s,]+)(?:, serving model (\S+))?`)},
+}
+
+// says returns what a message says, the groups of the form; nil where it is of another form.
+func (a *announcement) says(message string) []string {
+	at := a.form.FindStringSubmatchIndex(message)
+	if at == nil {
+		return nil
+	}
+	var out []string
+	for i := 2; i < len(at); i += 2 {
+		group := ""
+		if at[i] >= 0 {
+			group = message[at[i]:at[i+1]]
+		}
+		out = append(out, group)
+	}
+	if a.list {
+		out[len(out)-1] += message[at[1]:]
+	}
+	return out
+}
+
+var announcements = []announcement{
+	{kindEngine, "LLM engine (v", true, regexp.MustCompile(`^Initializing an? (?:V\d )?LLM engine \(v([^)\s]+)\) with config: ()`)},
+	// A dict behind the one, up to v0.8 a Namespace behind the other: a word begins
+	// behind its blank, \b, and none behind that of a dict.
+	{kindArgs, "args: ", true, regexp.MustCompile(`^(?:non-default args: \B|args: \b)(\{|Namespace\()`)},
+	{kindServer, "server version ", false, regexp.MustCompile(`^vLLM (?:API )?server version ([^\s,]+)(?:, serving model (\S+))?`)},
 	// The banner draws a logo of block characters in front of its words.
-	{kindBanner, "version ", regexp.MustCompile(`^\W*[^\x00-\x7f]\W*version\s+(\d\S*)\s*$`)},
-	{kindModel, "model ", regexp.MustCompile(`^\W*[^\x00-\x7f]\W*model\s+(\S+)\s*$`)},
+	{kindBanner, "version ", false, regexp.MustCompile(`^\W*[^\x00-\x7f]\W*version\s+(\d\S*)\s*$`)},
+	{kindModel, "model ", false, regexp.MustCompile(`^\W*[^\x00-\x7f]\W*model\s+(\S+)\s*$`)},
 }
 
 // trust ranks the sources of a version.
@@ -100,8 +126,8 @@ func (f *Facts) read(text []byte, at schemas.Pos) {
 		if !ok {
 			return
 		}
-		if m := a.form.FindStringSubmatch(string(l.message)); m != nil {
-			f.take(a.kind, &l, m[1:], at)
+		if says := a.says(string(l.message)); says != nil {
+			f.take(a.kind, &l, says, at)
 			return
 		}
 	}
@@ -124,8 +150,8 @@ func (f *Facts) take(kind string, l *line, says []string, at schemas.Pos) {
 			s.Model = schemas.Some(m[1])
 		}
 	case kindArgs:
-		args, whole := parseArgs(says[0] + says[1]) // one of them is empty
-		s.Defaults = says[1] != ""
+		args, whole := parseArgs(says[0])
+		s.Defaults = strings.HasPrefix(says[0], "N")
 		s.Args = args
 		if !whole {
 			f.note("%s: the arguments are cut short", at)

@@ -38,11 +38,11 @@ var bareLevels = map[string]string{"INFO": "INFO", "WARNING": "WARNING", "Warnin
 
 // crashes are words of lines without any level that say why a server died or
 // computed nothing. They are printed by kernels, drivers and shells.
-var crashes = []string{
+var crashes = newWordSet(false,
 	"This kernel only supports", "no kernel image is available", "is not defined for option 'gpu-name'", "Unsupported tile shape config",
 	"CUBLAS_STATUS_", "cudaErrorIllegalInstruction", "CUDA error", "CUDA out of memory", "OutOfMemoryError",
 	"Segmentation fault", "Fatal Python error", "core dumped", "oom-kill", "Out of memory: Killed", "died with exit code",
-}
+)
 
 // parseForeign reads a line without vLLM's form, of which the time in front and
 // the process have been cut off. It returns false for what is not worth keeping.
@@ -61,10 +61,8 @@ func parseForeign(text []byte) (foreign, bool) {
 	if f, ok := parseLibrary(text); ok {
 		return f, f.level == "WARNING" || f.level == "ERROR" || f.level == "CRITICAL"
 	}
-	for _, words := range crashes {
-		if string(text) == "Killed" || bytes.Contains(text, []byte(words)) {
-			return foreign{kind: "crash", message: string(text)}, true
-		}
+	if string(text) == "Killed" || holds(crashes, text) {
+		return foreign{kind: "crash", message: string(text)}, true
 	}
 	return foreign{}, false
 }
@@ -140,10 +138,20 @@ func isProgress(text []byte) bool {
 //	May 14 12:35:46 host vllm[310]: text              journald
 var bareFront = regexp.MustCompile(`^(?:[\w.-]+ +\| )?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)? ?(?:\| |(?:stdout|stderr) [FP] |[\w.-]+ [\w.@/-]+\[\d+\]: )?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w.@/-]+\[\d+\]: )?`)
 
+// mayHaveFront reports whether a line can begin with what bareFront finds: it has
+// a bar, or begins with a date.
+func mayHaveFront(text []byte) bool {
+	if len(text) == 0 || text[0] == '(' || text[0] == ' ' {
+		return false
+	}
+	month := len(text) > 3 && 'A' <= text[0] && text[0] <= 'Z' && text[3] == ' '
+	return isDigit(text[0]) || month || bytes.Contains(text, []byte(" | "))
+}
+
 // cutFront cuts a line that vLLM did not format behind what others put in front
 // of it, and behind the processes that wrote it.
 func cutFront(text []byte) (lead, procs, rest []byte) {
-	if len(text) > 0 && text[0] != '(' && text[0] != ' ' {
+	if mayHaveFront(text) {
 		n := bareFront.FindIndex(text)[1]
 		// Python's logging has a comma behind the seconds, and is no front.
 		if n < len(text) && text[n] != ',' {

@@ -61,7 +61,7 @@ func (l *lineReader) piece() (piece []byte, ended bool, err error) {
 	}
 	buf, _ := l.r.Peek(l.r.Buffered())
 	n := len(buf)
-	if i := bytes.IndexAny(buf, "\r\n"); i >= 0 {
+	if i := lineEnd(buf); i >= 0 {
 		n, ended = i+1, true
 		piece = buf[:i]
 		if buf[i] == '\n' {
@@ -73,6 +73,20 @@ func (l *lineReader) piece() (piece []byte, ended bool, err error) {
 	l.r.Discard(n) // leaves the bytes where they are until the next read
 	l.at += int64(n)
 	return piece, ended, nil
+}
+
+// lineEnd returns where the first newline or carriage return is; -1: nowhere. Two
+// searches for one byte take a tenth of one for either.
+func lineEnd(text []byte) int {
+	end := bytes.IndexByte(text, '\n')
+	before := text
+	if end >= 0 {
+		before = text[:end]
+	}
+	if i := bytes.IndexByte(before, '\r'); i >= 0 {
+		return i
+	}
+	return end
 }
 
 // stripColours removes what a terminal takes for colours, in place: ESC [ 1;36 m

@@ -105,5 +105,8 @@ func clean(text string) string {
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, "\ufffd")
 	}
+	if strings.IndexByte(text, 0) < 0 {
+		return text
+	}
 	return strings.ReplaceAll(text, "\x00", "")
 }

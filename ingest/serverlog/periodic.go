@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -49,10 +50,13 @@ const kindIteration = "iteration"
 const maxValues = 256
 
 // parsePeriodic takes a periodic line apart; ok is false for any other line.
-func parsePeriodic(message []byte) (p periodic, ok bool) {
+//
+// values is where its figures are put.
+func parsePeriodic(message []byte, values []value) (p periodic, ok bool) {
 	if len(message) == 0 || !bytes.Contains([]byte("EAPSDKI0123456789"), message[:1]) {
 		return p, false
 	}
+	p.values = values[:0]
 	text := p.cutEngine(string(message))
 	for _, h := range periodicHeads {
 		if !strings.HasPrefix(text, h.head) {
@@ -166,23 +170,33 @@ func (p *periodic) add(name string, labels map[string]string, figure string) {
 	if strings.HasPrefix(name, "Per-position") && labels == nil {
 		labels = map[string]string{"position": "0"}
 	}
-	fields := strings.Fields(figure)
-	if len(fields) == 0 {
+	word, rest := cutField(figure)
+	if word == "" {
 		p.values = append(p.values, value{name: name, labels: labels})
 		return
 	}
-	for len(fields) > 0 {
-		v := value{name: name, labels: labels, text: fields[0]}
-		fields = fields[1:]
+	for word != "" {
+		v := value{name: name, labels: labels, text: word}
+		word, rest = cutField(rest)
 		if number, ok := strings.CutSuffix(v.text, "%"); ok {
 			v.text, v.unit = number, "%"
-		} else if len(fields) > 0 && !startsFigure(fields[0]) {
-			v.unit, fields = fields[0], fields[1:]
+		} else if word != "" && !startsFigure(word) {
+			v.unit = word
+			word, rest = cutField(rest)
 		}
 		_, err := strconv.ParseFloat(v.text, 64)
 		v.readable = err == nil
 		p.values = append(p.values, v)
 	}
+}
+
+// cutField returns the first word of text, and what is behind it.
+func cutField(text string) (word, rest string) {
+	text = strings.TrimLeftFunc(text, unicode.IsSpace)
+	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, ""
 }
 
 // unreadable returns the name of a figure that is none, "" where all are.
@@ -228,8 +242,8 @@ func (v *value) sample() schemas.Sample {
 }
 
 // facts returns what the line says, figures as they are printed.
-func (p *periodic) facts() map[string]string {
-	facts := map[string]string{}
+func (p *periodic) facts(names factNames) map[string]string {
+	facts := make(map[string]string, len(p.values)+1)
 	if p.engine != "" {
 		facts["engine"] = p.engine
 	}
@@ -240,18 +254,7 @@ func (p *periodic) facts() map[string]string {
 		if !v.readable {
 			continue
 		}
-		name := v.name
-		if cache := v.labels["cache"]; cache != "" {
-			name = cache + " " + name
-		}
-		key := snake(name)
-		switch v.unit {
-		case "%":
-			key += "_percent"
-		case "", "reqs", "tokens":
-		default:
-			key += "_" + snake(strings.ReplaceAll(strings.Replace(v.unit, "toks", "tokens", 1), "/", " per "))
-		}
+		key := names.of(&v)
 		if before := facts[key]; before != "" && v.labels["position"] != "" {
 			facts[key] = before + ", " + v.text
 		} else {
@@ -259,6 +262,44 @@ func (p *periodic) facts() map[string]string {
 		}
 	}
 	return facts
+}
+
+// factNames remember what figures are called as facts. A log says the same dozen
+// names in a million lines.
+type factNames map[figureName]string
+
+// A figureName is what a figure is called where it is printed.
+type figureName struct{ cache, name, unit string }
+
+// maxNames bounds what is remembered of a log that is none.
+const maxNames = 1000
+
+// of returns what a figure is called as a fact.
+func (n factNames) of(v *value) string {
+	printed := figureName{v.labels["cache"], v.name, v.unit}
+	if name, ok := n[printed]; ok {
+		return name
+	}
+	name := factName(printed)
+	if len(n) < maxNames {
+		n[figureName{strings.Clone(printed.cache), strings.Clone(printed.name), strings.Clone(printed.unit)}] = name
+	}
+	return name
+}
+
+func factName(f figureName) string {
+	name := f.name
+	if f.cache != "" {
+		name = f.cache + " " + name
+	}
+	name = snake(name)
+	switch f.unit {
+	case "%":
+		return name + "_percent"
+	case "", "reqs", "tokens":
+		return name
+	}
+	return name + "_" + snake(strings.ReplaceAll(strings.Replace(f.unit, "toks", "tokens", 1), "/", " per "))
 }
 
 // snake writes a name in small letters with underscores.

@@ -39,6 +39,12 @@ type Reader struct {
 	err   error
 
 	eventsOnly bool
+
+	// What lines have in common is worked out once.
+	names     factNames
+	processes map[string]process
+	sources   map[string]string
+	values    []value // of the latest periodic line
 }
 
 // An entry is a record that waits for its turn, or an event that may go on.
@@ -62,7 +68,10 @@ type open struct {
 
 // NewReader returns a reader of the log r, which positions call name.
 func NewReader(r io.Reader, name string) *Reader {
-	return &Reader{lines: newLineReader(r), file: name, open: map[string]*open{}}
+	return &Reader{
+		lines: newLineReader(r), file: name, open: map[string]*open{},
+		names: factNames{}, processes: map[string]process{}, sources: map[string]string{},
+	}
 }
 
 // Near tells the reader about when the log was written. It decides the year of
@@ -200,8 +209,9 @@ func (r *Reader) logged(l *line, at, row int64) {
 	if !loud && isChatter(l.message) {
 		return
 	}
-	if p, ok := parsePeriodic(l.message); ok && !loud {
+	if p, ok := parsePeriodic(l.message, r.values); ok && !loud {
 		r.periodic(&p, l, at, row)
+		r.values = p.values
 		return
 	}
 	text, repeats := cutRepeats(redact(clean(string(l.message))))
@@ -269,7 +279,7 @@ func isChatter(message []byte) bool {
 func (r *Reader) periodic(p *periodic, l *line, at, row int64) {
 	e := r.event(l, at, row)
 	if p.kind != kindIteration {
-		e.Message, e.Kind, e.Facts = shorten(string(l.message)), some(p.kind), p.facts()
+		e.Message, e.Kind, e.Facts = shorten(string(l.message)), some(p.kind), p.facts(r.names)
 		r.push(e)
 	}
 	if r.eventsOnly {
@@ -310,8 +320,8 @@ func engineIndex(digits string) string {
 
 // event begins the event of a line.
 func (r *Reader) event(l *line, at, row int64) *schemas.LogEvent {
-	e := &schemas.LogEvent{At: r.pos(at), Line: row, Level: schemas.Some(l.level), Source: schemas.Some(string(l.source))}
-	setProcess(e, l)
+	e := &schemas.LogEvent{At: r.pos(at), Line: row, Level: schemas.Some(l.level), Source: schemas.Some(r.source(l.source))}
+	r.setProcess(e, l.procs)
 	front, ok := parseFront(l.lead)
 	e.Time = r.clock.resolve(l.stamp, front, ok)
 	e.UTC = front.instant()
@@ -377,7 +387,7 @@ func (r *Reader) other(text []byte, at, row int64) {
 	}
 	l := line{procs: procs}
 	e := &schemas.LogEvent{At: r.pos(at), Line: row, Level: some(f.level), Source: some(f.source), Kind: some(f.kind), Facts: f.facts}
-	setProcess(e, &l)
+	r.setProcess(e, procs)
 	front, ok := parseFront(lead)
 	if e.Time = r.clock.translate(front, ok); f.stamp != "" {
 		e.Time = r.clock.resolve([]byte(f.stamp), front, ok)
@@ -479,11 +489,36 @@ func some(text string) schemas.Opt[string] {
 	return schemas.Some(text)
 }
 
-// setProcess says which process wrote a line.
-func setProcess(e *schemas.LogEvent, l *line) {
-	name, pid := l.process()
-	e.Process = some(name)
-	if n, err := strconv.ParseInt(pid, 10, 64); err == nil {
-		e.PID = schemas.Some(n)
+// source is the place in the code that a line names.
+func (r *Reader) source(text []byte) string {
+	if s, ok := r.sources[string(text)]; ok {
+		return s
 	}
+	s := string(text)
+	if len(r.sources) < maxNames {
+		r.sources[s] = s
+	}
+	return s
+}
+
+// A process is one that writes lines.
+type process struct {
+	name schemas.Opt[string]
+	pid  schemas.Opt[int64]
+}
+
+// setProcess says which process wrote a line.
+func (r *Reader) setProcess(e *schemas.LogEvent, procs []byte) {
+	p, ok := r.processes[string(procs)]
+	if !ok {
+		name, pid := (&line{procs: procs}).process()
+		p.name = some(name)
+		if n, err := strconv.ParseInt(pid, 10, 64); err == nil {
+			p.pid = schemas.Some(n)
+		}
+		if len(r.processes) < maxNames {
+			r.processes[string(procs)] = p
+		}
+	}
+	e.Process, e.PID = p.name, p.pid
 }

@@ -1,6 +1,7 @@
 package serverlog
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ var fullDate = regexp.MustCompile(`\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,
 
 // parseFront returns the first full date in text.
 func parseFront(text []byte) (front, bool) {
+	if !mayHoldDate(text) {
+		return front{}, false
+	}
 	m := fullDate.FindSubmatch(text)
 	if m == nil {
 		return front{}, false
@@ -67,6 +71,21 @@ func parseFront(text []byte) (front, bool) {
 		t = t.Add(east)
 	}
 	return front{t, true}, true
+}
+
+// mayHoldDate reports whether text has the form of a full date anywhere: most lines
+// have none, and are spared the regular expression.
+func mayHoldDate(text []byte) bool {
+	for from := 0; ; {
+		i := bytes.IndexByte(text[from:], '-')
+		if i < 0 {
+			return false
+		}
+		from += i + 1
+		if from > 4 && hasForm(text[from-5:], "0000-00-00") {
+			return true
+		}
+	}
 }
 
 // resolve gives vLLM's stamp, MM-DD hh:mm:ss, its year.
@@ -102,9 +121,17 @@ func (c *clock) translate(f front, ok bool) schemas.Opt[time.Time] {
 
 // nearest returns the stamp in the year that puts it nearest to near.
 func nearest(stamp string, near time.Time) (best time.Time, ok bool) {
+	if len(stamp) < len("01-02 15:04:05") {
+		return best, false
+	}
+	figure := func(at int) int { return int(stamp[at]-'0')*10 + int(stamp[at+1]-'0') }
+	month, day, hour, minute, second := figure(0), figure(3), figure(6), figure(9), figure(12)
+	if hour > 23 || minute > 59 || second > 59 {
+		return best, false
+	}
 	for year := near.Year() - 1; year <= near.Year()+1; year++ {
-		t, err := time.Parse("2006-01-02 15:04:05", strconv.Itoa(year)+"-"+stamp)
-		if err != nil { // 29 February of another year, or no date at all
+		t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+		if t.Month() != time.Month(month) || t.Day() != day { // 29 February of another year, or no date at all
 			continue
 		}
 		if !ok || t.Sub(near).Abs() < best.Sub(near).Abs() {

@@ -3,6 +3,7 @@ package serverlog
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -231,26 +232,26 @@ func stateConfig(message string) (kind string, facts map[string]string) {
 		if !strings.Contains(message, a.words) {
 			continue
 		}
-		m := a.form.FindStringSubmatch(message)
-		if m == nil {
+		says := a.says(message)
+		if says == nil {
 			continue
 		}
 		switch a.kind {
 		case kindArgs:
-			args, _ := parseArgs(m[1] + m[2]) // one of them is empty
+			args, _ := parseArgs(says[0])
 			return kindArguments, args
 		case kindEngine:
-			facts, _ = parsePairs(m[2]+")", "=")
+			facts, _ = parsePairs(says[1]+")", "=")
 			flatten(facts)
-			facts["version"] = m[1]
+			facts["version"] = says[0]
 			addCommit(facts)
 			return kindConfig, facts
 		case kindBanner:
-			facts = map[string]string{"version": m[1]}
+			facts = map[string]string{"version": says[0]}
 			addCommit(facts)
 			return kindVersion, facts
 		case kindModel:
-			return kindVersion, map[string]string{"model": m[1]}
+			return kindVersion, map[string]string{"model": says[0]}
 		}
 	}
 	return "", nil
@@ -306,27 +307,32 @@ func addShape(kind string, facts map[string]string) {
 }
 
 // A cause is a reason for a failure that is found anywhere in the text of an
-// exception.
+// exception. Whatever matches its form holds one of its words: to look for those
+// first spares nearly all of the matching.
 type cause struct {
-	name string
-	form *regexp.Regexp
+	name  string
+	words []string
+	form  *regexp.Regexp
 }
 
 // causes are the reasons for which servers do not start, and their figures.
 var causes = []cause{
-	{"spec_rejected", regexp.MustCompile(`(?:Unsupported speculative method|Unknown speculative decoding method): '?(?P<method>[\w-]+)`)},
-	{"spec_rejected", regexp.MustCompile(`(?:Speculative decoding with draft model|Draft model speculative decoding) is not supported yet|Target and draft model should have the same vocabulary size|has no num_nextn_predict_layers`)},
-	{"memory_taken", regexp.MustCompile(`Free memory on device (?:\S+ )?\((?P<free_gib>[\d.]+)/(?P<total_gib>[\d.]+) GiB\) on startup is less than desired GPU memory utilization \((?P<gpu_memory_utilization>[\d.]+), (?P<desired_gib>[\d.]+) GiB\)`)},
-	{"no_kv_cache", regexp.MustCompile(`No available memory for the cache blocks`)},
-	{"kv_cache_too_small", regexp.MustCompile(`To serve at least one request with the models?'s? max seq len \((?P<max_model_len>\d+)\)`)},
-	{"max_model_len", regexp.MustCompile(`User-specified max_model_len \((?P<max_model_len>\d+)\) is greater than the derived max_model_len \((?P<derived>[^)]*)\)?`)},
-	{"out_of_memory", regexp.MustCompile(`(?:CUDA|HIP) out of memory(?:\. Tried to allocate (?P<asked>[\d.]+ \wiB))?|torch\.OutOfMemoryError`)},
-	{"port_in_use", regexp.MustCompile(`[Aa]ddress already in use`)},
+	{"spec_rejected", []string{"Unsupported speculative method", "Unknown speculative decoding method"}, regexp.MustCompile(`(?:Unsupported speculative method|Unknown speculative decoding method): '?(?P<method>[\w-]+)`)},
+	{"spec_rejected", []string{"is not supported yet", "Target and draft model should", "has no num_nextn_predict_layers"}, regexp.MustCompile(`(?:Speculative decoding with draft model|Draft model speculative decoding) is not supported yet|Target and draft model should have the same vocabulary size|has no num_nextn_predict_layers`)},
+	{"memory_taken", []string{"on startup is less than desired GPU memory utilization"}, regexp.MustCompile(`Free memory on device (?:\S+ )?\((?P<free_gib>[\d.]+)/(?P<total_gib>[\d.]+) GiB\) on startup is less than desired GPU memory utilization \((?P<gpu_memory_utilization>[\d.]+), (?P<desired_gib>[\d.]+) GiB\)`)},
+	{"no_kv_cache", []string{"No available memory for the cache blocks"}, regexp.MustCompile(`No available memory for the cache blocks`)},
+	{"kv_cache_too_small", []string{"To serve at least one request"}, regexp.MustCompile(`To serve at least one request with the models?'s? max seq len \((?P<max_model_len>\d+)\)`)},
+	{"max_model_len", []string{"User-specified max_model_len"}, regexp.MustCompile(`User-specified max_model_len \((?P<max_model_len>\d+)\) is greater than the derived max_model_len \((?P<derived>[^)]*)\)?`)},
+	{"out_of_memory", []string{"out of memory", "torch.OutOfMemoryError"}, regexp.MustCompile(`(?:CUDA|HIP) out of memory(?:\. Tried to allocate (?P<asked>[\d.]+ \wiB))?|torch\.OutOfMemoryError`)},
+	{"port_in_use", []string{"ddress already in use"}, regexp.MustCompile(`[Aa]ddress already in use`)},
 }
 
 // addCause says why something failed, where its text does.
 func addCause(text string, facts map[string]string) {
 	for _, c := range causes {
+		if !slices.ContainsFunc(c.words, func(word string) bool { return strings.Contains(text, word) }) {
+			continue
+		}
 		m := c.form.FindStringSubmatch(text)
 		if m == nil {
 			continue

@@ -24,7 +24,10 @@ func newWordSet(fold bool, words ...string) *wordSet {
 func slot(key uint32) uint32 { return key * 2654435761 >> 19 }
 
 // in reports whether a word of the set is in text.
-func (w *wordSet) in(text string) bool {
+func (w *wordSet) in(text string) bool { return holds(w, text) }
+
+// holds reports whether a word of w is in text.
+func holds[T string | []byte](w *wordSet, text T) bool {
 	key := uint32(0)
 	for i := range len(text) {
 		key = key<<8&0xffffff | uint32(w.letter(text[i]))
@@ -32,7 +35,7 @@ func (w *wordSet) in(text string) bool {
 			continue
 		}
 		for _, word := range w.by[key] {
-			if w.at(text[i-2:], word) {
+			if begins(w, text[i-2:], word) {
 				return true
 			}
 		}
@@ -40,8 +43,8 @@ func (w *wordSet) in(text string) bool {
 	return false
 }
 
-// at reports whether text begins with a word.
-func (w *wordSet) at(text, word string) bool {
+// begins reports whether text begins with a word.
+func begins[T string | []byte](w *wordSet, text T, word string) bool {
 	if len(text) < len(word) {
 		return false
 	}

@@ -1,5 +1,5 @@
-// Package junit writes comparisons as JUnit XML, which every CI system shows: one
-// test suite a comparison, one test case a metric and level.
+// Package junit writes comparisons and preflights as JUnit XML, which every CI
+// system shows. Of a comparison: one test suite, one test case a metric and level.
 //
 //   - regressed is a failure;
 //   - inconclusive, and suspect, is skipped, with what would settle it;
@@ -57,9 +57,16 @@ type message struct {
 
 // Write writes comparisons as one JUnit file.
 func Write(w io.Writer, cs []analyze.Comparison) error {
-	all := suites{Name: "servestat compare"}
+	all := make([]suite, len(cs))
 	for i := range cs {
-		s := newSuite(&cs[i])
+		all[i] = newSuite(&cs[i])
+	}
+	return write(w, "servestat compare", all)
+}
+
+func write(w io.Writer, name string, cases []suite) error {
+	all := suites{Name: name}
+	for _, s := range cases {
 		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)
 	}
@@ -118,20 +125,16 @@ func (s *suite) addMissing(c *analyze.Comparison) {
 func (s *suite) add(name string, v analyze.Verdict, why, out string) {
 	t := testcase{Class: s.Name, Name: escape.Line(name), Out: out}
 	m := &message{Message: escape.Line(string(v) + ": " + why), Type: string(v)}
-	s.Tests++
 	switch v {
 	case analyze.Regressed:
 		t.Failure = m
-		s.Failures++
 	case analyze.Improved, analyze.NotRegressed:
 	case analyze.Inconclusive, analyze.Suspect:
 		t.Skipped = &message{Message: m.Message}
-		s.Skipped++
 	default:
 		t.Error = m
-		s.Errors++
 	}
-	s.Cases = append(s.Cases, t)
+	s.take(t)
 }
 
 // reason says why a metric has its verdict, and what would settle an open one.
