@@ -33,7 +33,7 @@ func AllowKeys() []string {
 	for _, f := range factors {
 		out = append(out, f.key)
 	}
-	return append(out, "input_length", "output_length", "engine_args.NAME", "env.NAME", sameRuns, olderCandidate, missingGroup, incomplete, brokenOutput)
+	return append(out, "input_length", "output_length", "clocks", "engine_args.NAME", "env.NAME", sameRuns, olderCandidate, missingGroup, incomplete, brokenOutput)
 }
 
 // CheckAllow says what is wrong with a name given to --allow.

@@ -30,7 +30,7 @@ func checkComparable(c *Comparison, base, cand *arm, allowed allowances) {
 	for _, d := range c.Fingerprint.roles(allowed) {
 		c.refuse(allowed, d.Key, d.sentence())
 	}
-	for _, d := range workloadDiffers(base, cand) {
+	for _, d := range slices.Concat(workloadDiffers(base, cand), clocksDiffer(base, cand)) {
 		c.refuse(allowed, d.Key, d.sentence())
 	}
 	for side, a := range map[string]*arm{"baseline": base, "candidate": cand} {
@@ -340,6 +340,37 @@ func workloadDiffers(base, cand *arm) []FactorDiff {
 		}
 	}
 	return out
+}
+
+// clockTolerance is how far the GPUs' clocks under load may be apart.
+const clockTolerance = 0.1
+
+// clocksDiffer compares the GPUs' clocks under load, level by level. A clock that
+// was stuck in all runs of one side shows nowhere else.
+func clocksDiffer(base, cand *arm) []FactorDiff {
+	for _, level := range base.levels() {
+		b, d := meanClock(base.atLevel(level)), meanClock(cand.atLevel(level))
+		if math.Abs(b-d) > clockTolerance*math.Max(b, d) {
+			return []FactorDiff{{
+				Key: "clocks", Name: fmt.Sprintf("the GPU's clock under load at max concurrency %d", level), Role: neverComparable,
+				Baseline: []string{fmt.Sprintf("%.0f MHz", b/1e6)}, Candidate: []string{fmt.Sprintf("%.0f MHz", d/1e6)},
+			}}
+		}
+	}
+	return nil
+}
+
+// meanClock is the mean over runs; NaN, which is no difference, where one is not
+// known.
+func meanClock(runs []*Run) float64 {
+	total := 0.0
+	for _, r := range runs {
+		if r.clocks == nil {
+			return math.NaN()
+		}
+		total += r.clocks.MedianHz
+	}
+	return total / float64(len(runs))
 }
 
 func (a *arm) atLevel(level int64) []*Run {

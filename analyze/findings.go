@@ -41,6 +41,9 @@ func auditRun(r *Run) []audit.Finding {
 	if r.server != nil {
 		fillServer(&in, r.server)
 	}
+	if c := r.clocks; c != nil {
+		in.ClockRatio, in.ClockMedian, in.ClockTop = c.Ratio, c.MedianHz, c.TopHz
+	}
 	return audit.Check(in)
 }
 

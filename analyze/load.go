@@ -27,6 +27,7 @@ type Run struct {
 	Sum    *query.RunSummary
 	Checks *query.RunChecks
 	server *serverSide     // nil: nobody looked
+	clocks *ClockUse       // nil: not known
 	audit  []audit.Finding // every check's answer
 }
 
@@ -59,9 +60,15 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	}
 	d := &Data{Selection: where, db: db, known: &knowledge{}}
 	for _, id := range ids {
-		r := &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID], server: servers[id.RunID]}
+		d.Runs = append(d.Runs, &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID], server: servers[id.RunID]})
+	}
+	clocks, err := clocksOf(ctx, db, d.Runs)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range d.Runs {
+		r.clocks = clocks[r.RunID]
 		r.audit = auditRun(r)
-		d.Runs = append(d.Runs, r)
 	}
 	judged, err := db.HasAnswers(ctx)
 	if err != nil || !judged {

@@ -30,6 +30,7 @@ type Result struct {
 	Preflight   []LogFinding `json:"preflight,omitempty"` // what the logs of the servers say, the gravest first
 	Quality     *Quality     `json:"quality,omitempty"`   // where answers were judged
 	Canary      *Canary      `json:"canary,omitempty"`    // where something speculates
+	Resources   *Resources   `json:"resources,omitempty"` // energy, memory, clocks; nil where nothing was recorded of them
 	Findings    []Finding    `json:"findings,omitempty"`
 	Checks      *Audit       `json:"-"` // every check's answers, for a picture
 	Trace       *Trace       `json:"-"` // of a single run, for pictures

@@ -41,7 +41,12 @@ func nameBySide(sweeps []Sweep, baseLabel, candLabel string) {
 // Swept is the result of a sweep: the curves of every group and version in d.
 func Swept(ctx context.Context, d *Data) (*Result, error) {
 	res := &Result{Kind: "sweep", Title: "Latency and throughput against concurrency", Selection: d.Selection}
-	return res, res.describe(ctx, d)
+	if err := res.describe(ctx, d); err != nil {
+		return nil, err
+	}
+	var err error
+	res.Preflight, err = d.preflights(ctx)
+	return res, err
 }
 
 // OneRun is the result of a single run.
@@ -73,7 +78,7 @@ func (res *Result) describe(ctx context.Context, parts ...*Data) error {
 	all := &Data{}
 	var agreements [][]Agreement
 	var sweeps [][]Sweep
-	for _, d := range parts {
+	for i, d := range parts {
 		all.Runs = append(all.Runs, d.Runs...)
 		s, err := Sweeps(ctx, d)
 		if err != nil {
@@ -85,6 +90,14 @@ func (res *Result) describe(ctx context.Context, parts ...*Data) error {
 			return err
 		}
 		agreements = append(agreements, a)
+		taken, err := FindResources(ctx, d)
+		if err != nil {
+			return err
+		}
+		if len(parts) == 2 {
+			taken.on([]Side{BaselineSide, CandidateSide}[i])
+		}
+		res.Resources = res.Resources.with(taken)
 		res.Findings = append(res.Findings, Findings(d)...) // each side by itself: runs of two sides are not alike
 	}
 	res.Totals = all.totals()

@@ -70,7 +70,7 @@ func serverSides(ctx context.Context, db *query.DB, where string, runs []query.R
 	windows := map[string][]window{}
 	for i := range runs {
 		p := at[runs[i].RunID]
-		windows[p.Place] = append(windows[p.Place], windowOf(&runs[i], p.Epoch))
+		windows[p.Place] = append(windows[p.Place], windowOf(&runs[i]))
 	}
 	observed := seriesByPlace(samples)
 	out := map[string]*serverSide{}
@@ -94,12 +94,12 @@ type window struct {
 	east *time.Duration
 }
 
-func windowOf(r *query.RunIdentity, epoch bool) window {
+func windowOf(r *query.RunIdentity) window {
 	w := window{runID: r.RunID, completed: float64(r.Completed.V), tokens: float64(r.OutputTokens.V)}
 	if r.StartedAt.Valid && r.DurationS.Valid {
 		w.known, w.start, w.length = true, r.StartedAt.Time, time.Duration(r.DurationS.V*float64(time.Second))
 	}
-	if epoch {
+	if r.Epoch {
 		w.east = new(time.Duration)
 	} else if t, err := time.Parse("Z07:00", r.Labels["utc_offset"]); err == nil {
 		_, seconds := t.Zone()

@@ -50,8 +50,10 @@ type Run struct {
 	ServerMost             float64 // most of them
 	CountedBy, SeenBy      string  // who said what was finished, and what was running and waiting
 	ServerMissing          string  // what is missing where nothing of this is known
-	BytesPerToken          float64 // weights and cache read for one decode step of one sequence
-	MemoryBandwidth        float64 // bytes/s
+	// Of the GPU's clock while it was busy, Hz.
+	ClockMedian, ClockTop, ClockRatio float64
+	BytesPerToken                     float64 // weights and cache read for one decode step of one sequence
+	MemoryBandwidth                   float64 // bytes/s
 }
 
 // NewRun returns a Run of which nothing is known.
@@ -63,7 +65,7 @@ func NewRun() Run {
 		FirstTTFT: nan, ColdStart: nan, ColdSlowdown: nan, CachedShare: nan, DispatchDelay: nan, FromSchedule: nan, E2EL: nan,
 		Requests: -1, Completed: -1, Failed: -1, Suspect: -1, Gaps: -1, Prompts: -1,
 		ServerRequests: nan, ServerTokens: nan, ServerPrompt: nan, ServerTTFT: nan, ServerE2EL: nan, ServerWider: nan, ServerInFlight: nan, ServerMost: nan,
-		BytesPerToken: nan, MemoryBandwidth: nan,
+		ClockMedian: nan, ClockTop: nan, ClockRatio: nan, BytesPerToken: nan, MemoryBandwidth: nan,
 	}
 }
 
@@ -88,6 +90,7 @@ var runChecks = []check{
 	{Definition{"T12 server and client", "does the server see the same load?", "L on the server against L on the client: L x E2EL on the server / E2EL, or requests running and waiting", "WARN where the client has 10 % and half a request more", "vLLM's /metrics scraped before and after the run, or its log"}, serverLoad},
 	{Definition{"client saturation", "is the client the bottleneck?", "mean TTFT on the client less that on the server", "WARN above 10 % of TTFT, FAIL above one half", "vLLM's /metrics scraped before and after the run"}, clientSaturation},
 	{Definition{"T13 roofline", "is the rate physically possible?", "bytes a token x rate / memory bandwidth", "FAIL above 1", "labels bytes_per_token and memory_bandwidth (bytes/s)"}, roofline},
+	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz", "WARN below 0.75, FAIL below 0.6", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run"}, clocks},
 	{Definition{"T14 missing is not zero", "did the tool print zero for missing?", "statistics of 0.0 where nothing was measured", "WARN from one", "the tool's summary"}, zeros},
 	{Definition{"T15 shared endpoint", "was anybody else on the server?", "most requests on the server against our own in flight; requests that it finished against ours", "FAIL where the server has 10 % and one request more; WARN where it finished 10 % more than a warm-up explains", "vLLM's /metrics scraped during the run, or its log"}, shared},
 }
@@ -546,4 +549,28 @@ func (r Run) foreign() bool {
 		warmup += 2 * r.MaxConcurrency
 	}
 	return r.ServerRequests > 1.1*float64(r.Requests)+warmup
+}
+
+// throttled and stuck are the shares of its clock below which a busy GPU is slower
+// than it should be, and another GPU than was asked about. A GB10 at 799 of 2281
+// MHz, 96 % busy, decoded 42.7 instead of 73.9 tokens a second.
+const (
+	throttled = 0.75
+	stuck     = 0.6
+)
+
+// clocks: a GPU that is hot, or was left at a low clock, measures its cooling and
+// not the version under test.
+func clocks(r Run) Finding {
+	if !known(r.ClockRatio) {
+		return unknown("")
+	}
+	text := fmt.Sprintf("clocks %.2fx: %.0f MHz under load, where %.0f MHz are possible", r.ClockRatio, r.ClockMedian/1e6, r.ClockTop/1e6)
+	switch {
+	case r.ClockRatio < stuck:
+		return Finding{Severity: Fail, Message: text, Do: "find what holds the clock (power mode, heat, a clock that was locked), and run again"}
+	case r.ClockRatio < throttled:
+		return Finding{Severity: Warn, Message: text, Do: "look at temperature and power mode; compare only runs at like clocks"}
+	}
+	return fine("%s", text)
 }

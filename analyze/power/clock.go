@@ -63,12 +63,19 @@ type Shift struct {
 	R      float64 // correlation of power and load at it
 }
 
+// nearlyAlike is a difference of correlations that says little.
+const nearlyAlike = 0.02
+
+// finer is how many shifts are tried within a cadence: the load changes at many
+// moments, each of which falls elsewhere between two samples.
+const finer = 10
+
 // Align finds the shift of at most most at which power follows the load best. It
 // fails where the two have little to do with each other at any shift: then the
 // clocks stay as they are, and the uncertainty is not known.
 func Align(power, load []Sample, most time.Duration) (Shift, error) {
 	p, l := ordered(power), ordered(load)
-	step := cadenceOf(p)
+	step := cadenceOf(p) / finer
 	if step == 0 || len(l) < 2 {
 		return Shift{}, fmt.Errorf("too few samples to compare the clocks by")
 	}
@@ -89,12 +96,15 @@ func Align(power, load []Sample, most time.Duration) (Shift, error) {
 	if !(best.R > least) {
 		return Shift{}, fmt.Errorf("power does not follow the load (correlation %.2f at best): the clocks cannot be compared", max(best.R, -1))
 	}
+	// The best of shifts that fit nearly alike is as good as its neighbours: the
+	// middle of them is taken, and all of them are allowed for.
+	lo, hi := best.By, best.By
 	for _, s := range fits {
-		if best.R-s.R < 0.02 {
-			best.Within = max(best.Within, (s.By - best.By).Abs())
+		if best.R-s.R < nearlyAlike {
+			lo, hi = min(lo, s.By), max(hi, s.By)
 		}
 	}
-	best.Within = max(best.Within, time.Duration(step))
+	best.By, best.Within = (lo+hi)/2, max((hi-lo)/2, time.Duration(step))
 	return best, nil
 }
 

@@ -35,6 +35,16 @@ var scopes = []Scope{
 	{Name: "board input", Rails: []string{"POM_5V_IN"}},                      // Nano
 }
 
+// Names returns the names of all samples that a scope may be made of.
+func Names() []string {
+	var out []string
+	for _, s := range scopes {
+		out = append(out, s.Rails...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Choose returns the scope that the names of samples allow. prefer names one of
 // several, "" takes the best. Rails of one scope are never added to those of
 // another.
@@ -66,11 +76,15 @@ func Add(rails [][]Sample, widest int64) []Sample {
 	if len(rails) == 0 {
 		return nil
 	}
+	others := make([][]Sample, 0, len(rails)-1)
+	for _, r := range rails[1:] {
+		others = append(others, ordered(r))
+	}
 	var out []Sample
 	for _, s := range ordered(rails[0]) {
 		sum, ok := s.Value, true
-		for _, other := range rails[1:] {
-			v, near := interpolate(ordered(other), s.At, widest)
+		for _, other := range others {
+			v, near := interpolate(other, s.At, widest)
 			sum, ok = sum+v, ok && near
 		}
 		if ok {

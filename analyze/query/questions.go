@@ -81,6 +81,7 @@ type RunIdentity struct {
 	RuntimeCommit, ProducerVersion, GapKind        Text
 	RampUp                                         Text
 	Truncated                                      sql.Null[bool]
+	Epoch                                          bool // its times are seconds since 1970, so its wall clock is UTC
 }
 
 // RunIdentities returns the runs that satisfy the SQL condition where, in a
@@ -102,7 +103,7 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 		"input_tokens": &r.InputTokens, "output_tokens": &r.OutputTokens, "workload_digest": &r.WorkloadDigest,
 		"started_at": &r.StartedAt, "duration_s": &r.DurationS,
 		"engine_args": &args, "labels": &labels, "provenance": &provenance, "reported": &reported, "extra": &extra, "notes": &notes,
-		"runtime_commit": &r.RuntimeCommit, "producer_version": &r.ProducerVersion, "gap_kind": &r.GapKind, "ramp_up": &r.RampUp, "truncated": &r.Truncated,
+		"runtime_commit": &r.RuntimeCommit, "producer_version": &r.ProducerVersion, "gap_kind": &r.GapKind, "ramp_up": &r.RampUp, "truncated": &r.Truncated, "epoch": &r.Epoch,
 	})
 	if err != nil {
 		return r, err

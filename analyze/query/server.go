@@ -41,14 +41,13 @@ func (d *DB) ServerSamples(ctx context.Context, where string) ([]ServerSample, e
 // A RunPlace is where a run meets what was observed of its server.
 type RunPlace struct {
 	RunID, Place string
-	Epoch        bool // its times are seconds since 1970, so its wall clock is UTC
 }
 
 // RunPlaces returns those of the runs that satisfy where, by run id.
 func (d *DB) RunPlaces(ctx context.Context, where string) ([]RunPlace, error) {
 	return ask(ctx, d, "run_places", condition(where), func(rows *sql.Rows) (RunPlace, error) {
 		var p RunPlace
-		err := scanNamed(rows, map[string]any{"run_id": &p.RunID, "place": &p.Place, "epoch": &p.Epoch})
+		err := scanNamed(rows, map[string]any{"run_id": &p.RunID, "place": &p.Place})
 		return p, err
 	})
 }

@@ -158,6 +158,44 @@ speculates. Truth and speed must be tested; --require tools,preflight says what 
 must be, and what is not is exit code 2. --format junit is a test report, markdown a
 comment, json everything, as schemas/gate.schema.json describes it.
 
+# The tuned path against the generic one
+
+Vendors have a container, kernels and flags for their hardware; everybody has the
+generic ones. The delta tells how fragile a deployment is:
+
+	$ servestat paths logs/0.19.0 logs/0.20.0
+	Regressed: logs/0.20.0 against logs/0.19.0 on simulated/affine-decoder, simulated: …
+	  fragility: …
+	  one thing was set otherwise, release runtime version: a difference may be put down to it, …
+	…
+	exit code 1
+
+Everything recorded that differs is listed: release, image, engine arguments,
+environment, the backends achieved, what the start-up logs warn of. That these
+differ is what a path is, and no reason to refuse; the workload must be the same.
+Where more than one thing was set otherwise nothing is put down to any of them, and
+a warning in a log is never named as a cause. It says which path ran first, for a
+machine that warms up looks like a difference.
+
+# What did it take?
+
+Energy per output token, memory, the KV cache and the GPU's clocks, from telemetry
+that lies beside results or above them, or has their server_start:
+
+	$ servestat resources logs/0.20.0
+	Energy and memory by load point
+	…
+
+Energy is the trapezoid over the samples of power within a run. Which rails were
+added up is said (the domains of a board or its input, never both), how much of the
+run has samples, and how far the clocks may be apart. A clock without a zone is
+taken to be of the run's machine; where the two then lie apart, or power follows
+the load at another offset only, nothing is guessed: say utc_offset. A GPU that was
+busy below 0.6 of its clock fails the truth checks, and sides whose clocks differ by
+a tenth are not compared (exit code 3). A slope of memory is called a drift after
+half an hour, where its interval excludes zero. reports carry the same; that of a
+run draws power and KV cache over its time.
+
 # Keep results in a lake
 
 	$ servestat ingest logs

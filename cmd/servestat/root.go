@@ -145,8 +145,8 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.ingestCommand(), a.reconcileCommand(), a.analyzeCommand(), a.auditCommand(), a.compareCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.canaryCommand(), a.qualityCommand(), a.gateCommand(),
-		a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(), a.lakeCommand(), a.serveCommand(), a.lambdaCommand(), a.tokenCommand(), a.watchCommand(), a.simulateCommand(), a.versionCommand())
+	root.AddCommand(a.ingestCommand(), a.reconcileCommand(), a.analyzeCommand(), a.auditCommand(), a.resourcesCommand(), a.compareCommand(), a.pathsCommand(), a.historyCommand(), a.planCommand(), a.curveCommand(), a.preflightCommand(), a.canaryCommand(), a.qualityCommand(),
+		a.gateCommand(), a.reportCommand(), a.sqlCommand(), a.rejectsCommand(), a.exportCommand(), a.schemaCommand(), a.lakeCommand(), a.serveCommand(), a.lambdaCommand(), a.tokenCommand(), a.watchCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
 

@@ -29,7 +29,7 @@ func bundled(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "lake")
 	servestat(t, "ingest", "--quiet", "--lake", dir,
-		"testdata/demo/vllm/baseline/0.19.1", "testdata/demo/vllm/baseline/0.32.0", "testdata/demo/vllm/no-chunked-prefill",
+		"testdata/demo/vllm/baseline/0.19.1", "testdata/demo/vllm/baseline/0.32.0", "testdata/demo/vllm/no-chunked-prefill", "testdata/demo/jetson-thor-article/Qwen3-8B",
 		"../../ingest/aiperf/testdata/v0.10/failures.jsonl", "../../ingest/aiperf/testdata/v0.10/multi_turn.jsonl",
 		"../../ingest/aiperf/testdata/v0.13.0/profile_export.jsonl", "../../ingest/guidellm/testdata/v0.8.1/benchmarks.json",
 		"../../ingest/inferenceperf/testdata/v0.6/requests.json", "../../ingest/inferenceperf/testdata/v0.2/lines.json",

@@ -141,6 +141,9 @@ func (r *report) draw(f Folder) error {
 	if err := r.drawRun(f); err != nil {
 		return err
 	}
+	if err := r.drawResources(f); err != nil {
+		return err
+	}
 	if r.Checks != nil && len(r.Checks.Runs) > 0 {
 		fig, err := plot.MatrixOf(r.Checks).Figure()
 		if err := r.drawOne(f, checksPicture, fig, err); err != nil {
@@ -247,6 +250,7 @@ func (r *report) firstPage() []byte {
 		}
 		r.morePages(&p, "curves", len(r.sweeps))
 	}
+	r.resources(&p)
 	r.changePoints(&p)
 	r.unconfirmed(&p)
 	r.findings(&p)

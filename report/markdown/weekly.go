@@ -114,7 +114,7 @@ func missingDays(f analyze.Freshness) []string {
 
 // preflights is what the logs of the week's servers say, a line a rule.
 func (r *report) preflights(p *page) {
-	if r.Kind != "weekly" || r.Totals.Runs == 0 {
+	if r.Totals.Runs == 0 || r.Kind != "weekly" && len(r.Preflight) == 0 {
 		return
 	}
 	p.heading(2, "preflight", "Preflight of the servers")
@@ -122,7 +122,11 @@ func (r *report) preflights(p *page) {
 		p.text("No log of a server of this week says anything that matters, or none is in the lake. `servestat ingest` takes logs of servers beside results.")
 		return
 	}
-	p.block("What the logs of the week's servers say, of %s. FAIL: do not believe what was measured. WARN: say it beside the numbers.", plural(r.Preflight[0].Of, "log"))
+	whose := "the servers"
+	if r.Kind == "weekly" {
+		whose = "the week's servers"
+	}
+	p.block("What the logs of "+whose+" say, of %s. FAIL: do not believe what was measured. WARN: say it beside the numbers.", plural(r.Preflight[0].Of, "log"))
 	t := table{"llrlll", []string{"", "rule", "logs", "what it means", "what to do", "first seen"}, nil}
 	for _, f := range r.Preflight[:min(len(r.Preflight), maxFindings)] {
 		word := string(f.Severity)

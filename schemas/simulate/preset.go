@@ -109,7 +109,12 @@ Everything else is assumed. A decode step is affine in the running sequences, an
 draws the curves between 1 and 32, and so c=2..16 are the model's, not data. Output length is 79 tokens
 because that is the length at which the three figures of ` + nano + ` at 32 agree with each other (Little's
 law); TTFT at concurrency 1, and that of ` + qwen + `, follow from it. Slots, prompt length, number of
-requests and noise are the defaults of servestat simulate.
+requests and noise are the defaults of servestat simulate. tegrastats.log and tool-calls.jsonl are assumed
+whole: the article publishes neither power nor tool calls. The compute domains are within the board's 40 to 130 W,
+and a tenth of the calls of ` + nano + ` break off under load, so that there is something to find.
+
+The folder ` + nano + `/0.20.2-mtp holds the log of a start that is refused, as the article tells it of
+--speculative-config with the method mtp. Its lines are vLLM's forms, and not taken from a log.
 
 The folder published/ holds one row as the article prints it, as a summary and not as a log: 19.04 tok/s at
 concurrency 1 beside a TPOT of 14.32 ms, which contradict each other.`,
@@ -117,13 +122,14 @@ concurrency 1 beside a TPOT of 14.32 ms, which contradict each other.`,
 			{nano, thorSweep(nano, tuning{
 				itl1: 14180 * time.Microsecond, itl32: 65900 * time.Microsecond,
 				ttft1: 96940 * time.Microsecond, ttft32: 741700 * time.Microsecond,
-			}, moeWarning)},
+			}, ToolCalls{Calls: 100, Loaded: 32, Wrong: 0.01, WrongLoaded: 0.1, Each: 600 * time.Millisecond}, moeWarning)},
 			{qwen, thorSweep(qwen, tuning{
 				itl1: 23400 * time.Microsecond, itl32: 28 * time.Millisecond,
 				ttft1: 96 * time.Millisecond, ttft32: 189200 * time.Microsecond,
-			})},
+			}, ToolCalls{Calls: 100, Loaded: 32, Wrong: 0.01, WrongLoaded: 0.01, Each: 800 * time.Millisecond})},
 		},
 		Files: []File{
+			{nano + "/0.20.2-mtp/server.log", mtpRejected},
 			{"published/c1.json", publishedRow},
 			{"published/servestat.yaml", publishedSidecar},
 		},
@@ -135,7 +141,7 @@ type tuning struct{ itl1, itl32, ttft1, ttft32 time.Duration }
 
 // thorSweep is the article's machine running a model tuned to t. The engine's
 // arguments are those that the article's author gave for all models.
-func thorSweep(model string, t tuning, warnings ...LogLine) Sweep {
+func thorSweep(model string, t tuning, calls ToolCalls, warnings ...LogLine) Sweep {
 	s := DefaultSweep()
 	s.Name, s.Model, s.Hardware = model, model, "Jetson AGX Thor (simulated)"
 	s.Versions = []string{"0.20.2"}
@@ -154,6 +160,8 @@ func thorSweep(model string, t tuning, warnings ...LogLine) Sweep {
 		{"async_scheduling", "True"},
 	}
 	s.StartupWarnings = warnings
+	s.Machine = &Machine{Idle: 4, Busy: 30, Slope: 8, Rest: 9, Board: 12, Memory: 96, Total: 122.8, ClockMHz: 1386}
+	s.ToolCalls = &calls
 	return s
 }
 
@@ -171,6 +179,17 @@ var moeWarning = LogLine{
 // as their values were published.
 const publishedRow = `{"label": null, "model_id": "` + nano + `", "tokenizer_id": null, "source": "` + article + `", ` +
 	`"max_concurrency": 1, "request_goodput": null, "output_throughput": 19.04, "mean_tpot_ms": 14.32}`
+
+// mtpRejected is the log of a server that does not start with MTP: the checkpoint
+// has no layers for it.
+const mtpRejected = `(APIServer pid=2093) Written by servestat simulate: there was no such server.
+(APIServer pid=2093) INFO 11-16 09:00:00 [utils.py:299] vLLM server version 0.20.2, serving model ` + nano + `
+(APIServer pid=2093) INFO 11-16 09:00:00 [utils.py:233] non-default args: {'model': '` + nano + `', 'max_model_len': 32768, 'speculative_config': {'method': 'mtp', 'num_speculative_tokens': 3}}
+(APIServer pid=2093) Traceback (most recent call last):
+(APIServer pid=2093)   File "/usr/local/lib/python3.12/dist-packages/vllm/config/speculative.py", line 512, in __post_init__
+(APIServer pid=2093)     raise NotImplementedError(
+(APIServer pid=2093) NotImplementedError: Unsupported speculative method: 'mtp'
+`
 
 const publishedSidecar = `# c1.json is a row of a published table, not a log: nobody outside has seen the run behind it.
 # ` + article + `

@@ -60,6 +60,11 @@ type Sweep struct {
 	// slots, and warnings printed while the model is loaded.
 	EngineArgs      []EngineArg
 	StartupWarnings []LogLine
+
+	// Machine is what tegrastats records beside the runs, and ToolCalls what is
+	// asked for after them; nil for nothing.
+	Machine   *Machine
+	ToolCalls *ToolCalls
 }
 
 // DefaultSweep returns the sweep that servestat simulate runs without flags. Its

@@ -28,6 +28,8 @@ const (
 //	dir/<version>/c<concurrency>/run<k>.json   what vllm bench serve would save
 //	dir/<version>/server.log                   what the server would log
 //	dir/<version>/servestat.yaml               what neither can say
+//	dir/<version>/tegrastats.log               with a Machine: what tegrastats would print
+//	dir/<version>/tool-calls.jsonl             with ToolCalls: tool calls and their answers
 //
 // The same sweep gives the same bytes, and writing it again changes nothing. A
 // file appears under its name when it is complete, and never before. Write
@@ -40,7 +42,12 @@ func (s Sweep) Write(ctx context.Context, dir string, progress func(done, total 
 	if err := s.refuseOthers(dir); err != nil {
 		return err
 	}
-	c := &campaign{Sweep: s, dir: dir, now: s.Begin, logs: map[string]*serverLog{}, progress: progress}
+	c := &campaign{Sweep: s, dir: dir, now: s.Begin, logs: map[string]*serverLog{}, recorders: map[string]*recorder{}, progress: progress}
+	if s.Machine != nil {
+		for _, version := range s.Versions {
+			c.recorders[version] = &recorder{machine: *s.Machine, seed: subseed(s.Seed, "machine", version), begin: s.Begin}
+		}
+	}
 	if err := c.writeSidecars(); err != nil {
 		return err
 	}
@@ -48,6 +55,9 @@ func (s Sweep) Write(ctx context.Context, dir string, progress func(done, total 
 		if err := c.serve(ctx, start); err != nil {
 			return err
 		}
+	}
+	if err := c.writeTelemetry(); err != nil {
+		return err
 	}
 	return c.writeLogs()
 }
@@ -71,6 +81,14 @@ func (s Sweep) refuseOthers(dir string) error {
 	for _, version := range s.Versions {
 		ours[filepath.Join(version, "server.log")] = true
 		ours[filepath.Join(version, "servestat.yaml")] = true
+		if s.Machine != nil {
+			for _, name := range []string{telemetryFile, toolsFile} {
+				if s.Gzip {
+					name += ".gz"
+				}
+				ours[filepath.Join(version, name)] = true
+			}
+		}
 		for _, level := range s.Concurrency {
 			for run := 1; run <= s.Runs; run++ {
 				ours[s.runFile(version, level, run)] = true
@@ -98,11 +116,13 @@ func (s Sweep) refuseOthers(dir string) error {
 // A campaign is a sweep being run: a wall clock goes through it.
 type campaign struct {
 	Sweep
-	dir      string
-	now      time.Time
-	logs     map[string]*serverLog
-	done     int
-	progress func(done, total int)
+	dir  string
+	now  time.Time
+	logs map[string]*serverLog
+	// recorders of the machine, where there is one; each version's folder has its own.
+	recorders map[string]*recorder
+	done      int
+	progress  func(done, total int)
 }
 
 func (c *campaign) writeSidecars() error {
@@ -134,7 +154,15 @@ dataset: random
 path: "c{max_concurrency}/run{repeat}.json"
 server_start: ` + strconv.Quote(start) + `
 server_log: server.log
-`
+` + s.clockLabel()
+}
+
+// clockLabel says what zone the local times of telemetry are in.
+func (s Sweep) clockLabel() string {
+	if s.Machine == nil {
+		return ""
+	}
+	return "labels:\n  utc_offset: " + strconv.Quote(s.Begin.Format("-07:00")) + "\n  telemetry: simulated\n"
 }
 
 // serve starts a server, runs its levels and stops it.
@@ -149,6 +177,9 @@ func (c *campaign) serve(ctx context.Context, start serverStart) error {
 			return err
 		}
 		log.observe(c.now, trace)
+		if r := c.recorders[start.version]; r != nil {
+			r.observe(c.now, trace)
+		}
 		if err := c.writeRun(start, level, trace); err != nil {
 			return err
 		}
@@ -175,13 +206,18 @@ func (c *campaign) writeRun(start serverStart, level int, trace Trace) error {
 		began:       uptime + c.now.Sub(c.Begin),
 		trace:       trace,
 	}
-	path := filepath.Join(c.dir, c.runFile(start.version, level, start.number))
-	if !c.Gzip {
-		return writeFile(path, r.write)
+	return c.writePacked(filepath.Join(c.dir, c.runFile(start.version, level, start.number)), r.write)
+}
+
+// writePacked writes a file, as gzip if the sweep is written so.
+func (s Sweep) writePacked(path string, write func(w *bufio.Writer) error) error {
+	if !s.Gzip {
+		return writeFile(path, write)
 	}
-	return writeFile(path, func(w *bufio.Writer) error {
+	return writeFile(strings.TrimSuffix(path, ".gz")+".gz", func(w *bufio.Writer) error {
 		packed := gzip.NewWriter(w) // no name, no time: the same bytes every time
-		if err := r.write(bufio.NewWriterSize(packed, 1<<16)); err != nil {
+		inner := bufio.NewWriterSize(packed, 1<<16)
+		if err := errors.Join(write(inner), inner.Flush()); err != nil {
 			return err
 		}
 		return packed.Close()

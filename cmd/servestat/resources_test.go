@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/servestat/servestat/schemas/simulate"
+)
+
+// steadyMachine is a sweep on a machine whose power is known: 8 requests in flight
+// all the time.
+func steadyMachine(missing float64) (simulate.Sweep, float64) {
+	s := simulate.DefaultSweep()
+	s.Versions, s.Concurrency, s.Runs, s.RequestsPerUser = []string{"0.20.0"}, []int{8}, 1, 120
+	s.RunCV, s.GapJitter = 0, 0
+	s.Machine = &simulate.Machine{Idle: 4, Busy: 40, Slope: 10, Rest: 9, Board: 12, Memory: 20, Total: 122.8, ClockMHz: 1386, Missing: missing}
+	return s, s.Machine.Watts(8)
+}
+
+type resources struct {
+	Runs []struct {
+		NoEnergy string `json:"no_energy"`
+		Energy   *struct {
+			Scope    string
+			Rails    []string
+			Watts    float64
+			Idle     float64 `json:"idle_watts"`
+			Coverage float64
+			Tokens   float64                         `json:"output_tokens"`
+			PerOut   struct{ Value, Lo, Hi float64 } `json:"joules_per_output_token"`
+		}
+		Clocks *struct {
+			Stuck  bool
+			Reason string
+		} `json:"gpu_clocks"`
+	}
+	ToolCalls []struct {
+		PerValid struct{ Value float64 } `json:"joules_per_valid_call"`
+	} `json:"tool_calls"`
+}
+
+func resourcesOf(t *testing.T, args ...string) (r resources, code int, stderr string) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	code = run(context.Background(), append([]string{"resources", "--format", "json"}, args...), strings.NewReader(""), &out, &talk)
+	if out.Len() > 0 {
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatalf("%v\n%s", err, out.Bytes())
+		}
+	}
+	return r, code, talk.String()
+}
+
+func write(t *testing.T, s simulate.Sweep) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := s.Write(context.Background(), dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Simulated power goes through tegrastats' lines, the lake and the clocks of three
+// programs, of which two count whole seconds, and comes out within 0.5 %, however
+// many samples were lost.
+func TestEnergyOfKnownPower(t *testing.T) {
+	for _, missing := range []float64{0, 0.1, 0.3} {
+		s, watts := steadyMachine(missing)
+		r, code, stderr := resourcesOf(t, write(t, s))
+		if code != 0 || len(r.Runs) != 1 || r.Runs[0].Energy == nil {
+			t.Fatalf("%.0f %% missing: exit code %d, %+v\n%s", 100*missing, code, r, stderr)
+		}
+		e := r.Runs[0].Energy
+		// 960 requests of 128 tokens at what 8 streams give: 8 tokens a step.
+		step := (s.ITLBase + 8*s.ITLSlope).Seconds()
+		perRequest := s.TTFTBase.Seconds() + float64(s.OutputLen)*step
+		perToken := watts * perRequest * 120 / (960 * 128)
+		if off := math.Abs(e.PerOut.Value/perToken - 1); off > 0.005 {
+			t.Errorf("%.0f %% missing: %.5f J a token, want %.5f: %.2f %% off", 100*missing, e.PerOut.Value, perToken, 100*off)
+		}
+		if e.PerOut.Lo > perToken || e.PerOut.Hi < perToken {
+			t.Errorf("%.0f %% missing: [%.5f, %.5f] does not hold %.5f", 100*missing, e.PerOut.Lo, e.PerOut.Hi, perToken)
+		}
+		if fmt.Sprint(e.Rails) != "[VDD_GPU VDD_CPU_SOC_MSS]" || math.Abs(e.Idle-13) > 0.01 || e.Tokens != 960*128 {
+			t.Errorf("%.0f %% missing: %+v", 100*missing, e)
+		}
+		if want := 1 - missing; missing == 0 && e.Coverage < 0.99 || e.Coverage < want-0.05 {
+			t.Errorf("%.0f %% missing: coverage %.3f", 100*missing, e.Coverage)
+		}
+	}
+}
+
+// A machine's clock that is two hours off, and says no zone: nothing is guessed.
+// With the zone said, the same files are joined.
+func TestTwoHoursWithoutAZone(t *testing.T) {
+	s, _ := steadyMachine(0)
+	dir := write(t, s)
+	folder := filepath.Join(dir, "0.20.0")
+	edit(t, filepath.Join(folder, "servestat.yaml"), func(text string) string { return strings.Replace(text, "  utc_offset: \"+00:00\"\n", "", 1) })
+	edit(t, filepath.Join(folder, "tegrastats.log"), func(text string) string {
+		var out strings.Builder
+		for line := range strings.Lines(text) {
+			at, err := time.Parse("01-02-2006 15:04:05", line[:19])
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.WriteString(at.Add(2*time.Hour).Format("01-02-2006 15:04:05") + line[19:])
+		}
+		return out.String()
+	})
+	r, code, stderr := resourcesOf(t, dir)
+	if code != exitInvalid || r.Runs[0].Energy != nil {
+		t.Fatalf("exit code %d, %+v\n%s", code, r, stderr)
+	}
+	for _, words := range []string{"say no zone", "-2h0m0s off", "not guessed", "utc_offset"} {
+		if !strings.Contains(r.Runs[0].NoEnergy, words) {
+			t.Errorf("%q does not say %q", r.Runs[0].NoEnergy, words)
+		}
+	}
+	// An hour of idling around the run makes the two overlap. Power that does not
+	// follow the load still tells that they must not be joined.
+	edit(t, filepath.Join(folder, "tegrastats.log"), func(text string) string {
+		first, _, _ := strings.Cut(text, "\n")
+		begin, _ := time.Parse("01-02-2006 15:04:05", first[:19])
+		idle := strings.NewReplacer("VDD_GPU 4000mW/4000mW", "VDD_GPU 4000mW/4000mW").Replace(first[19:])
+		var out strings.Builder
+		for at := begin.Add(-3 * time.Hour); at.Before(begin); at = at.Add(time.Second) {
+			out.WriteString(at.Format("01-02-2006 15:04:05") + idle + "\n")
+		}
+		return out.String() + text
+	})
+	r, _, _ = resourcesOf(t, dir)
+	if r.Runs[0].Energy != nil || !strings.Contains(r.Runs[0].NoEnergy, "power does not follow the load as the clocks stand, and does if the telemetry's is -2h0m0s off") {
+		t.Errorf("%+v", r.Runs[0])
+	}
+}
+
+// A GPU at 0.35 of its clock is another GPU: 96 % busy at 799 of 2281 MHz, a GB10
+// decoded 42.7 instead of 73.9 tokens a second.
+func TestStuckClock(t *testing.T) {
+	s, _ := steadyMachine(0)
+	dir := write(t, s)
+	edit(t, filepath.Join(dir, "0.20.0", "tegrastats.log"), func(text string) string { return strings.ReplaceAll(text, "1386", "799") })
+	edit(t, filepath.Join(dir, "0.20.0", "servestat.yaml"), func(text string) string { return text + "  max_clock_mhz: \"2281\"\n" })
+	r, code, _ := resourcesOf(t, dir)
+	if code != exitInvalid || r.Runs[0].Clocks == nil || !r.Runs[0].Clocks.Stuck || !strings.Contains(r.Runs[0].Clocks.Reason, "clocks 0.35x") {
+		t.Errorf("exit code %d, %+v", code, r.Runs)
+	}
+	var out, talk bytes.Buffer
+	if code := run(context.Background(), []string{"audit", dir}, strings.NewReader(""), &out, &talk); code != exitInvalid || !strings.Contains(out.String(), "FAIL  GPU clocks") {
+		t.Errorf("audit: exit code %d\n%s", code, out.String())
+	}
+}
+
+// Two versions, of which the candidate ran at a lower clock all the time: nothing
+// in its own telemetry shows it, and the comparison is refused.
+func TestClocksThatDifferAreNotCompared(t *testing.T) {
+	s := simulate.DefaultSweep()
+	s.Concurrency, s.RequestsPerUser, s.Changes = []int{8}, 8, nil
+	s.Machine = &simulate.Machine{Idle: 4, Busy: 40, Slope: 10, Rest: 9, Board: 12, Memory: 20, Total: 122.8, ClockMHz: 1386}
+	dir := write(t, s)
+	b, c := filepath.Join(dir, "0.19.0"), filepath.Join(dir, "0.20.0")
+	compared := func() (int, string) {
+		var out, talk bytes.Buffer
+		code := run(context.Background(), []string{"compare", b, c}, strings.NewReader(""), &out, &talk)
+		return code, out.String() + talk.String()
+	}
+	if code, text := compared(); code == exitInvalid {
+		t.Errorf("the same clocks: %s", text)
+	}
+	edit(t, filepath.Join(c, "tegrastats.log"), func(text string) string { return strings.ReplaceAll(text, "1386", "1098") })
+	if code, text := compared(); code != exitInvalid || !strings.Contains(text, "the GPU's clock under load") || !strings.Contains(text, "1386 MHz in the baseline, 1098 MHz in the candidate") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+func edit(t *testing.T, path string, change func(string) string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := change(string(text))
+	if after == string(text) {
+		t.Fatalf("%s: nothing to change", path)
+	}
+	if err := os.WriteFile(path, []byte(after), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
