@@ -824,8 +824,10 @@ func (f *finder) calls(ctx context.Context, d *Data, all []*recording) error {
 	if err != nil {
 		return err
 	}
+	find := finding(d.Runs)
 	for _, u := range uploads {
-		if u.Judged == 0 || len(runsOf(d.Runs, u.ServerStart, u.SourceName)) == 0 && !slices.ContainsFunc(d.Runs, func(r *Run) bool { return below(r.SourceName, u.SourceName) }) {
+		beside := func(r *Run) bool { return below(r.SourceName, u.SourceName) }
+		if u.Judged == 0 || len(find.of(u.ServerStart, u.SourceName)) == 0 && !slices.ContainsFunc(d.Runs, beside) {
 			continue
 		}
 		lo, hi := quality.Wilson(u.Valid, u.Judged)

@@ -31,15 +31,16 @@ type seriesKey struct{ name, device, stat string }
 // of their server start, or, where a recording names none because it goes over
 // several, of the folder that the runs lie in or below.
 func recordings(ctx context.Context, db *query.DB, runs []*Run, names []string) ([]*recording, error) {
-	uploads, err := db.TelemetryUploads(ctx)
+	uploads, err := db.TelemetryUploads(ctx, names)
 	if err != nil {
 		return nil, err
 	}
+	find := finding(runs)
 	var out []*recording
 	var ids []string
 	byID := map[string]*recording{}
 	for _, u := range uploads {
-		r := &recording{TelemetryUpload: u, series: map[seriesKey][]power.Sample{}, runs: inOrder(runsOf(runs, u.ServerStart, u.SourceName))}
+		r := &recording{TelemetryUpload: u, series: map[seriesKey][]power.Sample{}, runs: inOrder(find.of(u.ServerStart, u.SourceName))}
 		if len(r.runs) > 0 {
 			out, ids, byID[u.Upload] = append(out, r), append(ids, u.Upload), r
 		}
@@ -83,19 +84,40 @@ func addNeighbours(ctx context.Context, db *query.DB, all []*recording) error {
 			others = append(others, &Run{RunIdentity: id})
 		}
 	}
+	find := finding(others)
 	for _, rec := range all {
-		rec.others = inOrder(runsOf(others, rec.ServerStart, rec.SourceName))
+		rec.others = inOrder(find.of(rec.ServerStart, rec.SourceName))
 	}
 	return nil
 }
 
 func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// runsOf are the runs that an upload is about.
-func runsOf(runs []*Run, start query.Text, source string) []*Run {
-	var out []*Run
+// A runFinder finds the runs that an upload is about.
+type runFinder struct {
+	runs    []*Run
+	byStart map[string][]*Run
+}
+
+func finding(runs []*Run) runFinder {
+	f := runFinder{runs, map[string][]*Run{}}
 	for _, r := range runs {
-		if start.Valid && r.ServerStart == start || !start.Valid && below(r.SourceName, source) {
+		if r.ServerStart.Valid {
+			f.byStart[r.ServerStart.V] = append(f.byStart[r.ServerStart.V], r)
+		}
+	}
+	return f
+}
+
+// of are the runs on a server start, or, where an upload names none, those in its
+// folder or below it.
+func (f runFinder) of(start query.Text, source string) []*Run {
+	if start.Valid {
+		return f.byStart[start.V]
+	}
+	var out []*Run
+	for _, r := range f.runs {
+		if below(r.SourceName, source) {
 			out = append(out, r)
 		}
 	}

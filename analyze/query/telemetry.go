@@ -16,9 +16,10 @@ type TelemetryUpload struct {
 	ZoneKnown   bool   // its times are UTC
 }
 
-// TelemetryUploads returns all uploads that hold samples, by digest.
-func (d *DB) TelemetryUploads(ctx context.Context) ([]TelemetryUpload, error) {
-	return ask(ctx, d, "telemetry_uploads", nil, func(rows *sql.Rows) (TelemetryUpload, error) {
+// TelemetryUploads returns the uploads that hold samples of one of the names, by
+// digest.
+func (d *DB) TelemetryUploads(ctx context.Context, names []string) ([]TelemetryUpload, error) {
+	return ask(ctx, d, "telemetry_uploads", map[string]string{"names": quotedList(names)}, func(rows *sql.Rows) (TelemetryUpload, error) {
 		var u TelemetryUpload
 		return u, scanNamed(rows, map[string]any{
 			"upload_sha256": &u.Upload, "source_name": &u.SourceName, "server_start": &u.ServerStart, "source": &u.Source, "zone_known": &u.ZoneKnown,

@@ -31,8 +31,8 @@ func (r *report) resources(p *page) {
 	if r.Result.Resources == nil {
 		return
 	}
-	if !r.Result.Resources.HasPower() && r.Kind == "weekly" && len(r.Result.Resources.Drifts) == 0 {
-		return // what logs say of memory is not what changed this week
+	if !r.Result.Resources.HasPower() && len(r.comparisons) > 0 && len(r.Result.Resources.Drifts) == 0 {
+		return // what logs say of memory is not what a comparison is about
 	}
 	p.heading(2, "resources", "Energy, memory, clocks")
 	r.picture(p, resourcePicture)

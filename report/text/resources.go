@@ -175,7 +175,8 @@ func gpuClocks(r *analyze.Resources) Section {
 func notComputed(r *analyze.Resources) Section {
 	s := Section{Title: "Not computed"}
 	if !r.HasPower() {
-		s.Note("energy, for lack of samples of power: ingest tegrastats, nvidia-smi or dcgm with the results")
+		s.Note("energy and GPU clocks, for lack of samples of power and clocks: ingest tegrastats, nvidia-smi or dcgm with the results")
+		return s
 	}
 	count := func(why string, of func(analyze.RunResources) string) int {
 		n := 0
