@@ -10,8 +10,8 @@ import (
 	"github.com/servestat/servestat/schemas/simulate"
 )
 
-// path is a sweep of a path: a model on a machine, five starts, two levels.
-func path(change func(*simulate.Sweep)) simulate.Sweep {
+// onPath is a sweep of a path: a model on a machine, five starts, two levels.
+func onPath(change func(*simulate.Sweep)) simulate.Sweep {
 	s := simulate.DefaultSweep()
 	s.Versions, s.Concurrency, s.Changes = []string{"0.20.2"}, []int{1, 8}, nil
 	if change != nil {
@@ -41,7 +41,7 @@ func TestPaths(t *testing.T) {
 	}{
 		{
 			"one argument differs, and the tuned path is faster: it may be put down to that argument",
-			path(nil), path(func(s *simulate.Sweep) { faster(s); s.EngineArgs = []simulate.EngineArg{fp8} }), 0,
+			onPath(nil), onPath(func(s *simulate.Sweep) { faster(s); s.EngineArgs = []simulate.EngineArg{fp8} }), 0,
 			[]string{"Improved", "one thing was set otherwise, engine argument kv_cache_dtype", "with it came achieved KV cache dtype", "fragility: ", "same prompts: yes", "order: interleaved"},
 			[]string{"cannot be attributed"},
 		},
@@ -49,8 +49,8 @@ func TestPaths(t *testing.T) {
 			// The article's author suspected the missing MoE configuration. Batch size and
 			// KV cache differed as well, so that nobody can know.
 			"a warning of a missing MoE configuration on the slower path, whose arguments differ too: it is listed, and not named as the cause",
-			path(func(s *simulate.Sweep) { s.StartupWarnings = []simulate.LogLine{moe} }),
-			path(func(s *simulate.Sweep) { faster(s); s.Slots = 4; s.EngineArgs = []simulate.EngineArg{fp8} }), 1,
+			onPath(func(s *simulate.Sweep) { s.StartupWarnings = []simulate.LogLine{moe} }),
+			onPath(func(s *simulate.Sweep) { faster(s); s.Slots = 4; s.EngineArgs = []simulate.EngineArg{fp8} }), 1,
 			[]string{
 				"cannot be attributed: 2 things were set otherwise", "start-up log     FAIL P1 moe_default_config", "engine argument  max_num_seqs",
 				"at max concurrency 8 the tuned path queues: its max_num_seqs is 4",
@@ -59,12 +59,12 @@ func TestPaths(t *testing.T) {
 		},
 		{
 			"nothing differs but the hour: all of one path ran before all of the other",
-			path(nil), path(func(s *simulate.Sweep) { s.Seed = 3; later(s) }), 0,
+			onPath(nil), onPath(func(s *simulate.Sweep) { s.Seed = 3; later(s) }), 0,
 			[]string{"nothing that is recorded differs", "order effect: the generic path ran first (in 25 of 25 pairs of starts)"}, nil,
 		},
 		{
 			"other output lengths are another workload, and no path",
-			path(nil), path(func(s *simulate.Sweep) { s.OutputLen = 64 }), exitInvalid,
+			onPath(nil), onPath(func(s *simulate.Sweep) { s.OutputLen = 64 }), exitInvalid,
 			[]string{"same prompts: no", "nothing can be attributed", "mean output length"}, []string{"fragility"},
 		},
 	}
