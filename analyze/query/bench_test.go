@@ -44,7 +44,7 @@ func benchDB(b *testing.B) *DB {
 		put("requests-"+id+".parquet", fmt.Sprintf("SELECT '%s' AS run_id, CAST(i AS INTEGER) AS request_idx, 'ok' AS status FROM range(%d) t(i)", id, per/500+1))
 		put("runs-"+id+".parquet", fmt.Sprintf("SELECT '%s' AS run_id, 'v%d' AS runtime_version, CAST(%d AS BIGINT) AS max_concurrency", id, i%benchVersions, 1<<(i/benchVersions)))
 		put("cells-"+id+".parquet", fmt.Sprintf(`SELECT '%s' AS run_id, 'itl' AS metric, list(CAST(bucket AS INTEGER) ORDER BY bucket) AS hist_bucket, list(n ORDER BY bucket) AS hist_count, CAST(sum(n) AS BIGINT) AS count, CAST(sum(total) AS BIGINT) AS sum_ns, min(least) AS min_ns, max(most) AS max_ns
-			FROM (SELECT CAST(gap_ns // 10 ** (floor(log10(gap_ns)) - 2) + 900 * (floor(log10(gap_ns)) - 2) AS BIGINT) AS bucket, count(*) AS n, sum(gap_ns) AS total, min(gap_ns) AS least, max(gap_ns) AS most
+			FROM (SELECT gap_ns // CAST(pow(10, length(CAST(gap_ns AS VARCHAR)) - 3) AS BIGINT) + 900 * (length(CAST(gap_ns AS VARCHAR)) - 3) AS bucket, count(*) AS n, sum(gap_ns) AS total, min(gap_ns) AS least, max(gap_ns) AS most
 			FROM read_parquet('%s') GROUP BY bucket)`, id, filepath.Join(d.tmp, "tokens-"+id+".parquet")))
 	}
 	for i, def := range d.made.definitions {
