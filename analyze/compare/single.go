@@ -46,15 +46,6 @@ func Single(history []float64, run float64, better Better, opts Options) Outlook
 	return outlook(history, history, []float64{run}, better, opts)
 }
 
-// SinglePair compares one run of a candidate with one run of a baseline. How
-// much runs vary is again taken from a history of ten or more comparable runs,
-// of whatever versions, as long as nothing changed between them:
-//
-//	t = (log x - log y) / (s sqrt(2)),  n-1 degrees of freedom.
-func SinglePair(history []float64, baseline, candidate float64, better Better, opts Options) Outlook {
-	return outlook(history, []float64{baseline}, []float64{candidate}, better, opts)
-}
-
 // outlook predicts the candidate's run from the mean of those expected, with the
 // variation of the history.
 func outlook(history, expected, run []float64, better Better, opts Options) Outlook {
@@ -141,7 +132,7 @@ func exps(logs []float64) []float64 {
 	return values
 }
 
-// Prediction is the method of [Single] and [SinglePair].
+// Prediction is the method of [Single].
 const Prediction Method = "t prediction from the history of runs"
 
 // The warnings of a single run.
