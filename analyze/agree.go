@@ -26,6 +26,22 @@ func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.agree(rows, levels), nil
+}
+
+// agreeOnRequests is [Agree] without what takes every token: the standard deviation
+// and percentiles of ITL.
+func agreeOnRequests(ctx context.Context, d *Data) ([]Agreement, error) {
+	levels := d.percentileLevels()
+	rows, err := d.db.RecomputedOfRequests(ctx, d.Selection, levels)
+	if err != nil {
+		return nil, err
+	}
+	return d.agree(rows, levels), nil
+}
+
+// agree sets what the tools say beside what was recomputed.
+func (d *Data) agree(rows []query.Recomputed, levels []float64) []Agreement {
 	ours := map[string]query.Recomputed{}
 	for _, r := range rows {
 		ours[r.RunID+" "+r.Metric] = r
@@ -43,7 +59,7 @@ func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
 			t.add(r, key, our)
 		}
 	}
-	return t.rows(), nil
+	return t.rows()
 }
 
 // percentileLevels are the percentiles that any run's tool reported, and the
@@ -82,6 +98,9 @@ func (r *Run) recomputed(key string, ours map[string]query.Recomputed, levels []
 	m := statisticKey.FindStringSubmatch(key)
 	if m == nil {
 		return 0, false
+	}
+	if key == "mean_itl_ms" {
+		return 1e3 * s.ITLMean.V, s.ITLMean.Valid
 	}
 	v, ok := ours[r.RunID+" "+m[3]]
 	if !ok {

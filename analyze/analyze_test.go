@@ -324,6 +324,26 @@ func TestMissingNumbersAreNullInJSON(t *testing.T) {
 	}
 }
 
+// One run against one has no interval: one of no width, [+4.2, +4.2], was printed as if
+// it were of certainty.
+func TestSingleRunsHaveNoInterval(t *testing.T) {
+	one := func(version string, itl float64) *Data {
+		return &Data{Runs: []*Run{run(version, version+" start", 1, itl), run(version, version+" start", 8, itl)}}
+	}
+	for _, c := range Compare(one("1", 0.0100), one("2", 0.0104), "runtime_version=1", "runtime_version=2", CompareOptions{}) {
+		for _, m := range c.Metrics {
+			for _, e := range append([]Estimate{m.Ratio}, m.Cells[0].Ratio) {
+				if e.HasInterval || e.Lo != 0 || e.Hi != 0 {
+					t.Errorf("%s: %+v", m.Name, e)
+				}
+			}
+		}
+		if len(c.Metrics) == 0 {
+			t.Fatal(c.Sentence)
+		}
+	}
+}
+
 func TestEmptyInputGivesAnAnswer(t *testing.T) {
 	got := Compare(&Data{}, &Data{}, "1", "2", CompareOptions{})
 	if got[0].Verdict != NotComparable {

@@ -79,6 +79,28 @@ func (d *Data) audited() *Audit {
 	return a
 }
 
+// bySubject keeps of many runs each answer that a subject has to a check once, without
+// its words: what a picture of all of them shows.
+func (a *Audit) bySubject() *Audit {
+	type answered struct{ subject, check, verdict string }
+	seen := map[answered]bool{}
+	runs := a.Runs
+	a.Runs = nil
+	for _, r := range runs {
+		kept := AuditedRun{Subject: r.Subject}
+		for _, c := range r.Checks {
+			if key := (answered{r.Subject, c.Check, c.Verdict}); !seen[key] {
+				seen[key] = true
+				kept.Checks = append(kept.Checks, CheckAnswer{Check: c.Check, Verdict: c.Verdict})
+			}
+		}
+		if len(kept.Checks) > 0 {
+			a.Runs = append(a.Runs, kept)
+		}
+	}
+	return a
+}
+
 // answers turns findings into answers and counts them.
 func answers(count map[string]*CheckCount, findings []audit.Finding) []CheckAnswer {
 	out := make([]CheckAnswer, len(findings))

@@ -35,7 +35,7 @@ func (c *contest) asked(key string) bool {
 	return len(c.opts.Metrics) == 0 || slices.Contains(c.opts.Metrics, key)
 }
 
-// wanted reports whether a measure is asked for and there to be compared. A p99
+// wanted reports whether a measure is asked for and there to be compared. A tail
 // that most runs are too short for is said to be left out.
 func (c *contest) wanted(m measure) bool {
 	if c.bundled && m.metric == "itl" || !c.asked(m.key()) {
@@ -46,8 +46,8 @@ func (c *contest) wanted(m measure) bool {
 		b, d := c.base.shareOf(level, m), c.cand.shareOf(level, m)
 		most, some = math.Max(most, math.Min(b, d)), some || b > 0 || d > 0
 	}
-	if m.statistic == p99 && most < 0.8 {
-		c.Context = append(c.Context, fmt.Sprintf("%s is not compared: it needs %d values in a run", m.name, p99Floor))
+	if m.leastValues() > 0 && most < 0.8 {
+		c.Context = append(c.Context, fmt.Sprintf("%s is not compared: it needs %d values in a run", m.name, m.leastValues()))
 		return false
 	}
 	return some
@@ -108,7 +108,12 @@ func failedShare(runs []*Run) (float64, bool) {
 func (f family) judge(opts CompareOptions) []Comparison {
 	var judged []*contest
 	var sweeps []compare.Sweep
+	past := map[Group][]*Run{}
+	if opts.History != nil {
+		past = byGroup(opts.History.Runs)
+	}
 	for _, c := range f {
+		c.past = past[c.Group]
 		if len(c.Refusals) > 0 {
 			c.Verdict = NotComparable
 			continue

@@ -152,19 +152,37 @@ type measure struct {
 	value                   func(*query.RunSummary) query.Number
 }
 
-// measures are those of a run, in order of presentation.
+// measures are those of a run, in order of presentation: eleven, of which the tails
+// exist where a run has values enough.
 var measures = []measure{
 	{"ttft", "p50", "TTFT p50", func(s *query.RunSummary) query.Number { return s.TTFTp50 }},
-	{"ttft", p99, "TTFT p99", func(s *query.RunSummary) query.Number { return enough(s.TTFTp99, s.Completed) }},
+	{"ttft", p95, "TTFT p95", func(s *query.RunSummary) query.Number { return enough(s.TTFTp95, s.Completed, p95Floor) }},
+	{"ttft", p99, "TTFT p99", func(s *query.RunSummary) query.Number { return enough(s.TTFTp99, s.Completed, p99Floor) }},
 	{"itl", "mean", "ITL mean", func(s *query.RunSummary) query.Number { return s.ITLMean }},
-	{"itl", p99, "ITL p99", func(s *query.RunSummary) query.Number { return enough(s.ITLp99, s.Gaps.V) }},
+	{"itl", p95, "ITL p95", func(s *query.RunSummary) query.Number { return enough(s.ITLp95, s.Gaps.V, p95Floor) }},
+	{"itl", p99, "ITL p99", func(s *query.RunSummary) query.Number { return enough(s.ITLp99, s.Gaps.V, p99Floor) }},
 	{"tpot", "mean", "TPOT mean", func(s *query.RunSummary) query.Number { return s.TPOTMean }},
 	{"e2el", "p50", "E2EL p50", func(s *query.RunSummary) query.Number { return s.E2ELp50 }},
-	{"e2el", p99, "E2EL p99", func(s *query.RunSummary) query.Number { return enough(s.E2ELp99, s.Completed) }},
+	{"e2el", p95, "E2EL p95", func(s *query.RunSummary) query.Number { return enough(s.E2ELp95, s.Completed, p95Floor) }},
+	{"e2el", p99, "E2EL p99", func(s *query.RunSummary) query.Number { return enough(s.E2ELp99, s.Completed, p99Floor) }},
 	{"output_throughput", "run", "output throughput", func(s *query.RunSummary) query.Number { return s.OutputThroughput }},
 }
 
-const p99 = "p99"
+const (
+	p95 = "p95"
+	p99 = "p99"
+)
+
+// leastValues is how many values a run needs for a tail statistic; 0 for others.
+func (m measure) leastValues() int64 {
+	switch m.statistic {
+	case p95:
+		return p95Floor
+	case p99:
+		return p99Floor
+	}
+	return 0
+}
 
 // measureOf is a measure by its names.
 func measureOf(metric, statistic string) measure {
@@ -172,9 +190,9 @@ func measureOf(metric, statistic string) measure {
 	return measures[i]
 }
 
-// enough is a 99th percentile, where it is of values enough to be one.
-func enough(v query.Number, n int64) query.Number {
-	if n < p99Floor {
+// enough is a percentile of the tail, where it is of values enough to be one.
+func enough(v query.Number, n, least int64) query.Number {
+	if n < least {
 		return query.Number{}
 	}
 	return v

@@ -10,9 +10,13 @@ import (
 	"github.com/servestat/servestat/analyze/sample"
 )
 
-// p99Floor is the least number of independent values for a p99 with a two-sided
-// 95 % order-statistic interval; fewer, and it is little but the maximum.
-const p99Floor = 368
+// p95Floor and p99Floor are the least numbers of independent values for a percentile
+// with a two-sided 95 % order-statistic interval; fewer, and it is little but the
+// maximum.
+const (
+	p95Floor = 72
+	p99Floor = 368
+)
 
 // confidence is the level of every interval.
 const confidence = 0.95
@@ -130,7 +134,7 @@ func estimate(values []float64) Estimate {
 }
 
 func withInterval(e Estimate, ci sample.Interval, warnings []sample.Warning) Estimate {
-	if !math.IsInf(ci.Low, 0) && !math.IsInf(ci.High, 0) && !math.IsNaN(ci.Low) && !math.IsNaN(ci.High) && !(ci.Low == 0 && ci.High == 0) {
+	if !math.IsInf(ci.Low, 0) && !math.IsInf(ci.High, 0) && !math.IsNaN(ci.Low) && !math.IsNaN(ci.High) && ci.Level > 0 {
 		e.Lo, e.Hi, e.HasInterval, e.Confidence = ci.Low, ci.High, true, ci.Level
 	}
 	for _, w := range warnings {

@@ -1,6 +1,10 @@
 package analyze
 
-import "github.com/servestat/servestat/schemas"
+import (
+	"slices"
+
+	"github.com/servestat/servestat/schemas"
+)
 
 // An Estimate is a number with what qualifies it. Lo and Hi bound it at the
 // achieved level Confidence; where no interval can be given, HasInterval is
@@ -25,15 +29,16 @@ type Result struct {
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Sweeps      []Sweep      `json:"sweeps,omitempty"`
 	Histories   []History    `json:"histories,omitempty"`
-	Evidence    []Evidence   `json:"evidence,omitempty"`  // of confirmed changes
+	Evidence    []Evidence   `json:"evidence,omitempty"`  // of a week: of confirmed changes
 	Freshness   []Freshness  `json:"freshness,omitempty"` // of a week: which days have runs
 	Preflight   []LogFinding `json:"preflight,omitempty"` // what the logs of the servers say, the gravest first
 	Quality     *Quality     `json:"quality,omitempty"`   // where answers were judged
 	Canary      *Canary      `json:"canary,omitempty"`    // where something speculates
 	Resources   *Resources   `json:"resources,omitempty"` // energy, memory, clocks; nil where nothing was recorded of them
 	Findings    []Finding    `json:"findings,omitempty"`
-	Checks      *Audit       `json:"-"` // every check's answers, for a picture
-	Trace       *Trace       `json:"-"` // of a single run, for pictures
+	SweepsLeft  int          `json:"sweeps_left_out,omitempty"` // groups of a week whose curves are not among Sweeps
+	Checks      *Audit       `json:"-"`                         // every check's answers, for a picture
+	Trace       *Trace       `json:"-"`                         // of a single run, for pictures
 	Agreement   []Agreement  `json:"agreement,omitempty"`
 	Unknown     []Unknown    `json:"unknown,omitempty"`
 	Runs        []RunLine    `json:"runs,omitempty"`
@@ -90,6 +95,7 @@ type Series struct {
 	Objectives []Objective `json:"objectives,omitempty"`
 	// Predictions answer what the curves say at concurrencies that were asked about.
 	Predictions []Prediction `json:"predictions,omitempty"`
+	SQL         string       `json:"sql,omitempty"` // yields the numbers of Levels
 	fitted      []fitted
 	Notes       []string `json:"notes,omitempty"`
 }
@@ -262,6 +268,15 @@ const (
 	// of them cannot be trusted. No statistics were done.
 	NotComparable Verdict = "not comparable"
 )
+
+// Gravity orders verdicts by how urgently somebody must look, the most urgent first.
+func (v Verdict) Gravity() int {
+	order := []Verdict{Regressed, NotComparable, Invalid, Suspect, Inconclusive, Improved, NotRegressed}
+	if i := slices.Index(order, v); i >= 0 {
+		return i
+	}
+	return len(order)
+}
 
 // An Arm is one side of a comparison.
 type Arm struct {

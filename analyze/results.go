@@ -12,10 +12,10 @@ import (
 // Compared is the result of one comparison: the two sides, their curves, what
 // may not be trusted in them.
 func Compared(ctx context.Context, baseline, candidate *Data, baseLabel, candLabel string, opts CompareOptions) (*Result, error) {
-	res := &Result{
-		Kind: "compare", Title: fmt.Sprintf("%s against %s", candLabel, baseLabel),
-		Comparisons: Compare(baseline, candidate, baseLabel, candLabel, opts),
-	}
+	var f family
+	f.add(baseline, candidate, baseLabel, candLabel, opts)
+	res := &Result{Kind: "compare", Title: fmt.Sprintf("%s against %s", candLabel, baseLabel), Comparisons: f.judge(opts)}
+	res.Evidence = f.evidence(res.Comparisons, false)
 	if err := res.describe(ctx, baseline, candidate); err != nil {
 		return nil, err
 	}

@@ -100,22 +100,20 @@ func (c *contest) pastOfBaseline() *arm {
 	for _, s := range c.cand.starts {
 		candidateStarts[s] = c.cand.startsKnown
 	}
-	if c.opts.History != nil {
-		for _, r := range c.opts.History.Runs {
-			if have[r.RunID] || candidateStarts[r.ServerStart.V] || !c.belongs(r) || !alike(c.base.runs, r) {
-				continue
-			}
-			if window, sets := inSteadyWindow([]*Run{r}); window == c.Window {
-				runs = append(runs, sets[0]...)
-			}
+	for _, r := range c.past {
+		if have[r.RunID] || candidateStarts[r.ServerStart.V] || !c.belongs(r) || !alike(c.base.runs, r) {
+			continue
+		}
+		if window, sets := inSteadyWindow([]*Run{r}); window == c.Window {
+			runs = append(runs, sets[0]...)
 		}
 	}
 	return newArm(runs)
 }
 
-// belongs reports whether a run is of the same group and can be used.
+// belongs reports whether a run of the group can be used.
 func (c *contest) belongs(r *Run) bool {
-	return r.group() == c.Group && r.closedLoop() && r.measured() && r.spoiledBy(c.opts.Allow) == nil
+	return r.closedLoop() && r.measured() && r.spoiledBy(c.opts.Allow) == nil
 }
 
 // alike reports whether a run differs from others in no more than what somebody

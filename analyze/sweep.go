@@ -140,6 +140,7 @@ func newSeries(version string, runs []*Run) Series {
 	for _, level := range a.levels() {
 		s.Levels = append(s.Levels, newLevel(a, level))
 	}
+	s.SQL = levelsStatement(a, window)
 	s.Degradation = degradation(a)
 	s.fitted = fits(s.Points)
 	for _, f := range s.fitted {

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -31,17 +32,15 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	opts.History = w.known
 	f := w.contests(opts)
 	res.Comparisons = f.judge(opts.CompareOptions)
-	res.Evidence = f.evidence(res.Comparisons)
+	res.Evidence = f.evidence(res.Comparisons, true)
 	if res.Histories, err = confirmedHistories(w.known, res.Comparisons); err != nil {
 		return nil, err
 	}
 	res.Freshness = freshness(w.known, week)
 	part := d.Only(func(r *Run) bool { return w.shown[r] })
-	part.Selection = selectRuns(part.Runs)
-	if err := res.describe(ctx, part); err != nil {
+	if err := w.describeWeek(ctx, part); err != nil {
 		return nil, err
 	}
-	res.Checks = part.audited()
 	ofWeek := map[*Run]bool{}
 	for _, r := range runs {
 		ofWeek[r] = true
@@ -62,6 +61,48 @@ type weekly struct {
 	known *Data // all that was known at the end of the week
 	week  []*Run
 	shown map[*Run]bool // runs of the week, and those that they are compared with
+}
+
+// mostSweeps is how many groups a weekly report shows the curves of: a picture of
+// each would be a report that nobody reads, and a fit of each the most of its time.
+const mostSweeps = 20
+
+// describeWeek says what is known of the runs that the report rests on. All of it
+// follows from requests and cells: no token is read.
+func (w *weekly) describeWeek(ctx context.Context, part *Data) error {
+	w.Totals, w.Unknown, w.Runs = part.totals(), part.unknowns(), part.lines()
+	w.Findings, w.Checks = Findings(part), part.audited().bySubject()
+	drawn, left := w.drawnGroups(part)
+	w.SweepsLeft = left
+	curves := part.Only(func(r *Run) bool { return drawn[r.group()] })
+	curves.Selection = selectRuns(curves.Runs)
+	var err error
+	if w.Sweeps, err = Sweeps(ctx, curves); err != nil {
+		return err
+	}
+	w.Agreement, err = agreeOnRequests(ctx, part)
+	return err
+}
+
+// drawnGroups are the groups whose curves are shown, those with the gravest verdicts
+// first, and how many are left out.
+func (w *weekly) drawnGroups(part *Data) (drawn map[Group]bool, left int) {
+	order := slices.Clone(w.Comparisons)
+	slices.SortStableFunc(order, func(a, b Comparison) int { return cmp.Compare(a.Verdict.Gravity(), b.Verdict.Gravity()) })
+	groups := byGroup(part.Only((*Run).onCurve).Runs)
+	drawn = map[Group]bool{}
+	add := func(g Group) {
+		if len(groups[g]) > 0 && len(drawn) < mostSweeps {
+			drawn[g] = true
+		}
+	}
+	for _, c := range order {
+		add(c.Group)
+	}
+	for _, g := range sortedGroups(groups) {
+		add(g)
+	}
+	return drawn, len(groups) - len(drawn)
 }
 
 // contests prepares the comparison of every group, or notes why there is none.

@@ -13,6 +13,7 @@ import (
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/columnar"
 	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/quantile"
 )
 
 // A runBuilder turns the records of one run after the other into blocks. Gaps go
@@ -177,10 +178,18 @@ func cells(runID string, requests *requestLog, itl *schemas.Cell) []*schemas.Cel
 	var out []*schemas.Cell
 	for _, c := range []*schemas.Cell{ttft, itl, tpot, e2el} {
 		if c != nil && c.Count > 0 {
+			takeQuantiles(c)
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// takeQuantiles fills in what runs are compared by.
+func takeQuantiles(c *schemas.Cell) {
+	middle, upto := c.Hist.Fine()
+	at := func(p float64) schemas.Opt[float64] { return schemas.Some(quantile.HarrellDavis(middle, upto, p)) }
+	c.P50, c.P95, c.P99 = at(0.50), at(0.95), at(0.99)
 }
 
 // completedITL returns the distribution of gaps over completed requests. Gaps

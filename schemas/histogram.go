@@ -11,8 +11,40 @@ import "math/bits"
 // middle is within 0.5 % of every value in it. A percentile taken from buckets is
 // the middle of the bucket that holds its rank, so it is within 0.5 % as well: on
 // real logs of vLLM, the worst of 2,800 percentiles of the ITL is 0.47 % off.
+//
+// While it is being filled it counts to five digits, which are never kept: of them
+// are the quantiles that runs are compared by, within 0.005 % of those of the values.
 type Histogram struct {
-	counts []int64 // by bucket, as far as the greatest; 17,000 buckets cover all of int64
+	pages [][]int64 // counts by fine bucket, finePage of them a page; nil: all zero
+}
+
+// finePage is how many fine buckets are counted together: a ninetieth of a decade,
+// so that a run of few requests does not make room for many.
+const finePage = 1000
+
+// fineBucket is that of v >= 0 to five digits: v itself below 100,000; above, with
+// v = m * 10^e + rest and 10,000 <= m <= 99,999, 90,000*e + m.
+func fineBucket(v int64) int {
+	if v < 100_000 {
+		return int(v)
+	}
+	e := (bits.Len64(uint64(v))-1)*1233>>12 - 4 // as in HistogramBucket
+	m := v / pow10[e]
+	if m >= 100_000 {
+		e++
+		m = v / pow10[e]
+	}
+	return 90_000*e + int(m)
+}
+
+// fineBounds are the least and the greatest value of a fine bucket.
+func fineBounds(b int) (lo, hi int64) {
+	if b < 100_000 {
+		return int64(b), int64(b)
+	}
+	e := (b - 10_000) / 90_000
+	m := int64(b - 90_000*e)
+	return m * pow10[e], (m+1)*pow10[e] - 1
 }
 
 // HistogramBucket returns the bucket of v >= 0.
@@ -50,19 +82,50 @@ var pow10 = func() (p [19]int64) {
 
 // Add counts v; a negative v counts as 0.
 func (h *Histogram) Add(v int64) {
-	b := int(HistogramBucket(max(v, 0)))
-	if b >= len(h.counts) {
-		h.counts = append(h.counts, make([]int64, b+1-len(h.counts))...)
+	b := fineBucket(max(v, 0))
+	page := b / finePage
+	if page >= len(h.pages) {
+		h.pages = append(h.pages, make([][]int64, page+1-len(h.pages))...)
 	}
-	h.counts[b]++
+	if h.pages[page] == nil {
+		h.pages[page] = make([]int64, finePage)
+	}
+	h.pages[page][b%finePage]++
+}
+
+// fine hands over the non-empty fine buckets in ascending order, with their counts.
+func (h *Histogram) fine(take func(b int, n int64)) {
+	for p, page := range h.pages {
+		for i, n := range page {
+			if n > 0 {
+				take(p*finePage+i, n)
+			}
+		}
+	}
 }
 
 // Buckets returns the non-empty buckets in ascending order and their counts.
 func (h *Histogram) Buckets() (bucket []int32, count []int64) {
-	for b, n := range h.counts {
-		if n > 0 {
-			bucket, count = append(bucket, int32(b)), append(count, n)
+	h.fine(func(fine int, n int64) {
+		lo, _ := fineBounds(fine)
+		b := HistogramBucket(lo) // every fine bucket lies in one
+		if last := len(bucket) - 1; last >= 0 && bucket[last] == b {
+			count[last] += n
+			return
 		}
-	}
+		bucket, count = append(bucket, b), append(count, n)
+	})
 	return bucket, count
+}
+
+// Fine returns the middles of the non-empty buckets of five digits, ascending, and
+// how many values are in each and those before it.
+func (h *Histogram) Fine() (middle []float64, upto []int64) {
+	total := int64(0)
+	h.fine(func(fine int, n int64) {
+		lo, hi := fineBounds(fine)
+		total += n
+		middle, upto = append(middle, float64(lo)+float64(hi-lo)/2), append(upto, total)
+	})
+	return middle, upto
 }

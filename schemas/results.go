@@ -23,9 +23,9 @@ var (
 	// along concurrency.
 	SeriesAnalysis = AnalysisKind{Name: "series", Version: "3", Tables: []string{"findings", "curves"}}
 	// ComparisonAnalysis is of two series, baseline and candidate.
-	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "2", Tables: []string{"verdicts"}}
+	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "3", Tables: []string{"verdicts"}}
 	// HistoryAnalysis is of one model, hardware and path over its versions.
-	HistoryAnalysis = AnalysisKind{Name: "history", Version: "1", Tables: []string{"changepoints"}}
+	HistoryAnalysis = AnalysisKind{Name: "history", Version: "2", Tables: []string{"changepoints"}}
 )
 
 // AnalysisKinds lists them.

@@ -129,6 +129,8 @@ type Cell struct {
 	SumSq    float64 // ns^2
 	Min, Max int64   // ns
 	Hist     Histogram
+	// P50, P95 and P99 are what runs are compared by, ns.
+	P50, P95, P99 Opt[float64]
 }
 
 // NewCell returns the empty cell of a run and metric.
@@ -154,7 +156,7 @@ var CellsTable = newTable(
 		Name: "cells", RowPer: "run and metric",
 		Doc: "Distributions of a run's completed requests, small and mergeable: exact count, sum, minimum and maximum, and a histogram " +
 			"exact to three significant digits. Bucket b below 1000 holds the value b; above, with e = (b - 100) div 900 and m = b - 900 e, " +
-			"it holds the values from m 10^e to (m + 1) 10^e - 1.",
+			"it holds the values from m 10^e to (m + 1) 10^e - 1. Percentiles that are NULL are of blocks of an older servestat: servestat lake rebuild makes them.",
 		Constant: []string{"run_id"},
 	},
 	field[Cell]{Column{1, "run_id", String, "", "run", true}, func(c *Cell) any { return c.RunID }},
@@ -166,6 +168,9 @@ var CellsTable = newTable(
 	field[Cell]{Column{7, "max_ns", Int64, "ns", "greatest value", true}, func(c *Cell) any { return c.Max }},
 	field[Cell]{Column{8, "hist_bucket", Int32List, "", "non-empty buckets, ascending", true}, func(c *Cell) any { b, _ := c.Hist.Buckets(); return b }},
 	field[Cell]{Column{9, "hist_count", Int64List, "", "their counts", true}, func(c *Cell) any { _, n := c.Hist.Buckets(); return n }},
+	field[Cell]{Column{10, "p50_ns", Float64, "ns", "median by Harrell and Davis, which runs are compared by; within 0.005 %", false}, func(c *Cell) any { return c.P50.any() }},
+	field[Cell]{Column{11, "p95_ns", Float64, "ns", "95th percentile, likewise", false}, func(c *Cell) any { return c.P95.any() }},
+	field[Cell]{Column{12, "p99_ns", Float64, "ns", "99th percentile, likewise", false}, func(c *Cell) any { return c.P99.any() }},
 )
 
 // jsonMap renders m as a JSON object with sorted keys, or nil where it is empty.

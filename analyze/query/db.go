@@ -21,7 +21,7 @@ import (
 var files embed.FS
 
 // views are created in this order; each may use those before it.
-var views = []string{"token_times", "in_flight", "steady_windows", "run_steady", "run_summary", "load_points"}
+var views = []string{"token_times", "in_flight", "steady_windows", "run_steady", "run_numbers", "run_summary", "load_points"}
 
 // A DB answers questions about one state of a lake.
 type DB struct {
@@ -233,11 +233,12 @@ func selectBlocks(t schemas.TableInfo, paths []string, rows int64) string {
 	if len(paths) == 0 {
 		return "SELECT " + strings.Join(empty, ", ") + " WHERE false"
 	}
-	columns := ", schema = MAP {" + strings.Join(byID, ", ") + "}"
-	if lists { // DuckDB finds no list by field id: all of it would read as NULL
-		columns = ", union_by_name = true"
+	list, columns, known := strings.Join(paths, ", "), strings.Join(names, ", "), fmt.Sprintf(", explicit_cardinality = %d", max(rows, 1))
+	if lists { // DuckDB finds no list by field id: all of it would read as NULL. What no block has is NULL of its type.
+		return "SELECT " + columns + " FROM (SELECT * FROM read_parquet([" + list + "], hive_partitioning = false, union_by_name = true" + known + ")" +
+			" UNION ALL BY NAME SELECT " + strings.Join(empty, ", ") + " WHERE false)"
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false" + columns + fmt.Sprintf(", explicit_cardinality = %d)", max(rows, 1))
+	return "SELECT " + columns + " FROM read_parquet([" + list + "], hive_partitioning = false, schema = MAP {" + strings.Join(byID, ", ") + "}" + known + ")"
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.

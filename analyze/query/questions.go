@@ -20,14 +20,17 @@ type (
 type RunSummary struct {
 	RunID                                string
 	Requests, Completed, Failed, Suspect int64
-	TTFTMean, TTFTp50, TTFTp99           Number
-	ITLMean, ITLp50, ITLp99              Number
-	TPOTMean                             Number
-	E2ELMean, E2ELp50, E2ELp99           Number
-	RequestThroughput, OutputThroughput  Number
-	TotalTokenThroughput, Concurrency    Number
-	ConcurrencyFromStarts                bool
-	InputTokens, OutputTokens, Gaps      Count
+	TTFTMean, TTFTp50                    Number
+	ITLMean, TPOTMean                    Number
+	E2ELMean, E2ELp50                    Number
+	// By Harrell and Davis, from cells; missing where an older servestat wrote these.
+	TTFTp95, TTFTp99                    Number
+	ITLp50, ITLp95, ITLp99              Number
+	E2ELp95, E2ELp99                    Number
+	RequestThroughput, OutputThroughput Number
+	TotalTokenThroughput, Concurrency   Number
+	ConcurrencyFromStarts               bool
+	InputTokens, OutputTokens, Gaps     Count
 	// Of the steady window; missing where the log has no start times.
 	SteadyFrom, SteadyWarm, SteadyTo Number // s since the run's origin; what is before Warm was a cold start
 	SteadyE2ELs                      Number // its length in mean latencies
@@ -46,9 +49,9 @@ func (d *DB) RunSummaries(ctx context.Context, where string) ([]RunSummary, erro
 		var s RunSummary
 		err := scanNamed(rows, map[string]any{
 			"run_id": &s.RunID, "requests": &s.Requests, "completed": &s.Completed, "failed": &s.Failed, "suspect": &s.Suspect,
-			"ttft_mean_s": &s.TTFTMean, "ttft_p50_s": &s.TTFTp50, "ttft_p99_s": &s.TTFTp99,
-			"itl_mean_s": &s.ITLMean, "itl_p50_s": &s.ITLp50, "itl_p99_s": &s.ITLp99, "tpot_mean_s": &s.TPOTMean,
-			"e2el_mean_s": &s.E2ELMean, "e2el_p50_s": &s.E2ELp50, "e2el_p99_s": &s.E2ELp99,
+			"ttft_mean_s": &s.TTFTMean, "ttft_p50_s": &s.TTFTp50, "ttft_hd_p95_s": &s.TTFTp95, "ttft_hd_p99_s": &s.TTFTp99,
+			"itl_mean_s": &s.ITLMean, "itl_hd_p50_s": &s.ITLp50, "itl_hd_p95_s": &s.ITLp95, "itl_hd_p99_s": &s.ITLp99, "tpot_mean_s": &s.TPOTMean,
+			"e2el_mean_s": &s.E2ELMean, "e2el_p50_s": &s.E2ELp50, "e2el_hd_p95_s": &s.E2ELp95, "e2el_hd_p99_s": &s.E2ELp99,
 			"request_throughput": &s.RequestThroughput, "output_throughput": &s.OutputThroughput,
 			"total_token_throughput": &s.TotalTokenThroughput, "concurrency": &s.Concurrency,
 			"concurrency_from_starts": &s.ConcurrencyFromStarts,
@@ -158,11 +161,21 @@ type Recomputed struct {
 // Recomputed returns, for the runs that satisfy where, mean, standard deviation
 // and the given percentiles (0 to 100) of TTFT, ITL, TPOT and E2EL.
 func (d *DB) Recomputed(ctx context.Context, where string, percentiles []float64) ([]Recomputed, error) {
+	return d.recomputed(ctx, where, percentiles, text("recomputed_itl"))
+}
+
+// RecomputedOfRequests is [DB.Recomputed] of TTFT, TPOT and E2EL: it reads no token.
+func (d *DB) RecomputedOfRequests(ctx context.Context, where string, percentiles []float64) ([]Recomputed, error) {
+	return d.recomputed(ctx, where, percentiles, "")
+}
+
+func (d *DB) recomputed(ctx context.Context, where string, percentiles []float64, itl string) ([]Recomputed, error) {
 	levels := make([]string, len(percentiles))
 	for i, p := range percentiles {
 		levels[i] = fmt.Sprintf("%.17g", p/100)
 	}
 	replace := condition(where)
+	replace["itl"] = itl
 	replace["percentiles"] = "[" + strings.Join(levels, ", ") + "]"
 	return ask(ctx, d, "recomputed", replace, func(rows *sql.Rows) (Recomputed, error) {
 		var r Recomputed

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/mathext"
+	"github.com/servestat/servestat/schemas/quantile"
 )
 
 // Quantile returns the p-quantile of xs by linear interpolation between order
@@ -49,71 +49,16 @@ func lerp(a, b, t float64) float64 {
 	return a + float64((b-a)*t)
 }
 
-// HarrellDavis returns the Harrell-Davis estimate of the p-quantile (Harrell &
-// Davis 1982, Biometrika 69): the mean of all order statistics, weighted by how
-// probable each is to be the quantile,
-//
-//	w(i) = I(i/n) - I((i-1)/n),  I = Beta((n+1)p, (n+1)(1-p)) distribution.
-//
-// It is smoother than [Quantile] and therefore the one to compare between
-// runs; R: Hmisc::hdquantile. For p of 0 and 1, where the weights degenerate, it
-// is the minimum and the maximum. An infinite value makes it infinite wherever
-// its weight is not negligible. NaN as in [Quantile].
+// HarrellDavis returns the Harrell-Davis estimate of the p-quantile, as
+// [quantile.HarrellDavis] defines it: smoother than [Quantile], and therefore the
+// one to compare between runs. NaN as in [Quantile].
 func HarrellDavis(xs []float64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(xs))
-	if !quantileDefined(sorted, p) {
-		return math.NaN()
+	upto := make([]int64, len(sorted))
+	for i := range upto {
+		upto[i] = int64(i + 1)
 	}
-	n := len(sorted)
-	switch p {
-	case 0:
-		return sorted[0]
-	case 1:
-		return sorted[n-1]
-	}
-	a, b := float64(n+1)*p, float64(n+1)*(1-p)
-	centre := min(int(float64(n)*p), n-1)
-	below, w1 := weighLower(sorted[:centre], n, a, b)
-	above, w2 := weighUpper(sorted[centre:], n, a, b)
-	// The weights sum to one but for the error of the Beta function's constant
-	// factor, 1e-9 at a million values, which they have in common.
-	return (below + above) / (w1 + w2)
-}
-
-// negligible is the weight below which the rest of a tail of Harrell-Davis
-// weights is left out: a hundredth of a float64's resolution. A quantile of a
-// million values then costs some thousand weights instead of a million.
-const negligible = 1e-18
-
-// weighLower sums the weighted order statistics, and the weights, from the
-// centre downwards, with the weights as differences of the lower tail.
-func weighLower(xs []float64, n int, a, b float64) (sum, weight float64) {
-	upper := mathext.RegIncBeta(a, b, float64(len(xs))/float64(n))
-	for i := len(xs) - 1; i >= 0 && upper > negligible; i-- {
-		lower := mathext.RegIncBeta(a, b, float64(i)/float64(n))
-		if w := upper - lower; w > 0 {
-			sum += w * xs[i]
-			weight += w
-		}
-		upper = lower
-	}
-	return sum, weight
-}
-
-// weighUpper does the same from the centre upwards. The weights are differences
-// of the upper tail, I(1-x; b, a), because near 1 the lower tail has no digits
-// left to differ in.
-func weighUpper(xs []float64, n int, a, b float64) (sum, weight float64) {
-	lower := mathext.RegIncBeta(b, a, float64(len(xs))/float64(n))
-	for i := 0; i < len(xs) && lower > negligible; i++ {
-		upper := mathext.RegIncBeta(b, a, float64(len(xs)-i-1)/float64(n))
-		if w := lower - upper; w > 0 {
-			sum += w * xs[i]
-			weight += w
-		}
-		lower = upper
-	}
-	return sum, weight
+	return quantile.HarrellDavis(sorted, upto, p)
 }
 
 // quantileDefined reports whether sorted has a p-quantile. Sorting puts a NaN

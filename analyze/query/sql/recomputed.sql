@@ -8,7 +8,7 @@ v AS (
     SELECT run_id, 'ttft' AS metric, 1e6 AS per_ms, ttft_ns AS v FROM ok
     UNION ALL SELECT run_id, 'e2el', 1e6, e2el_ns FROM ok
     UNION ALL SELECT run_id, 'tpot', 1e9, CAST(round((e2el_ns - ttft_ns) * 1e3 / nullif(output_tokens - 1, 0)) AS BIGINT) FROM ok WHERE output_tokens > 1
-    UNION ALL SELECT t.run_id, 'itl', 1e6, gap_ns FROM tokens t JOIN ok ON t.run_id = ok.run_id AND t.request_idx = ok.request_idx
+    {{itl}}
 )
 SELECT run_id, metric, count(v) AS n,
        avg(v) / any_value(per_ms) AS mean_ms,

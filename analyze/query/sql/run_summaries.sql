@@ -1,4 +1,4 @@
--- The summaries of the chosen runs, in a stable order.
-SELECT s.* FROM run_summary s
+-- The numbers of the chosen runs, in a stable order. No token is read.
+SELECT s.* FROM run_numbers s
 JOIN (SELECT run_id FROM runs WHERE {{where}}) chosen USING (run_id)
 ORDER BY s.run_id;
