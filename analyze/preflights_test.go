@@ -23,8 +23,7 @@ func judgedLogs(t *testing.T, logs ...[]string) []LogFinding {
 			}
 		}
 	}
-	r.close()
-	return r.sorted()
+	return r.findings()
 }
 
 const (

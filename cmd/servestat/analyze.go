@@ -26,7 +26,7 @@ whose runs have not changed is not analysed again. It says how many there are an
 how many were reused.
 
 servestat curve and servestat report weekly keep findings and curves in the same
-way, if the lake can be written to.`
+way, if the lake can be written to; a week of more than 20 groups does not.`
 
 func (a *app) analyzeCommand() *cobra.Command {
 	cmd := &cobra.Command{

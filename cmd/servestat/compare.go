@@ -65,7 +65,7 @@ func (a *app) compareCommand() *cobra.Command {
 func comparisonFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
-	f.Float64("margin-p99", 0.10, "the same for 99th percentiles, which vary more")
+	f.Float64("margin-p99", 0.10, "the same for the tails, p95 and p99, which vary more")
 	f.Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
 	f.StringSlice("metric", nil, "judge only these, joined by commas: "+strings.Join(analyze.MetricKeys(), ", "))
 	f.StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")
@@ -302,11 +302,15 @@ func (a *app) withFiles(ctx context.Context, list string, do func(side) error) (
 
 // withLake opens the lake for the time of do.
 func (a *app) withLake(ctx context.Context, do func(*query.DB) error) error {
+	return a.withLimitedLake(ctx, query.DefaultLimits, do)
+}
+
+func (a *app) withLimitedLake(ctx context.Context, limits query.Limits, do func(*query.DB) error) error {
 	l, err := a.openLake()
 	if err != nil {
 		return err
 	}
-	db, err := query.Open(ctx, l)
+	db, err := query.OpenLimited(ctx, l, limits)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,12 +25,7 @@ func TestWeeklyNumbersFollowFromTheirSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(readme)
-	_, rest, ok := strings.Cut(page, "```sql\n")
-	statement, _, closed := strings.Cut(rest, "\n```")
-	if !ok || !closed {
-		t.Fatal("the page prints no SQL")
-	}
-	derived := rows(t, servestat(t, "sql", "--lake", lake, "--format", "json", statement))
+	derived := rows(t, servestat(t, "sql", "--lake", lake, "--format", "json", statements(t, page)[0]))
 	checked := 0
 	for _, m := range comparedMetrics(t, filepath.Join(out, "report.json")) {
 		key := m.Metric + "_" + m.Statistic
@@ -46,14 +42,184 @@ func TestWeeklyNumbersFollowFromTheirSQL(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 6*7 {
-		t.Errorf("%d numbers were checked, want those of 6 metrics over the curve and at 6 levels", checked)
+	if checked < 6*7 {
+		t.Errorf("%d numbers were checked, want those of 6 metrics and more over the curve and at 6 levels", checked)
 	}
 }
+
+// statements are the SQL that a page prints.
+func statements(t *testing.T, page string) []string {
+	t.Helper()
+	var out []string
+	for {
+		_, rest, ok := strings.Cut(page, "```sql\n")
+		if !ok {
+			break
+		}
+		statement, after, closed := strings.Cut(rest, "\n```")
+		if !closed {
+			t.Fatal("a fence does not end")
+		}
+		out, page = append(out, statement), after
+	}
+	if len(out) == 0 {
+		t.Fatal("the page prints no SQL")
+	}
+	return out
+}
+
+// A comparison prints the SQL of its numbers whatever the verdict, and of its
+// intervals and p-values where analyze has kept them.
+func TestComparedNumbersFollowFromTheirSQL(t *testing.T) {
+	dir := t.TempDir()
+	lake, out := filepath.Join(dir, "lake"), filepath.Join(dir, "out")
+	servestat(t, "ingest", "--lake", lake, "testdata/demo/logs")
+	servestat(t, "report", "compare", "--lake", lake, "--out", out, "runtime_version=0.19.0", "runtime_version=0.20.0")
+	servestat(t, "analyze", "--lake", lake)
+	all := statements(t, read(t, filepath.Join(out, "README.md")))
+	derived := rows(t, servestat(t, "sql", "--lake", lake, "--format", "json", all[0]))
+	var tests struct {
+		Rows []struct {
+			Metric, Statistic, Verdict string
+			Level                      *int64 `json:"max_concurrency"`
+			Ratio, Lo, Hi, P           float64
+			Adjusted                   float64 `json:"p_adjusted"`
+		}
+	}
+	if err := json.Unmarshal([]byte(servestat(t, "sql", "--lake", lake, "--format", "json", all[1])), &tests); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	wantTests := func(m comparedMetric, level *int64, n numbers) {
+		for _, r := range tests.Rows {
+			if r.Metric != m.Metric || r.Statistic != m.Statistic || !same(r.Level, level) {
+				continue
+			}
+			checked++
+			for _, pair := range [][2]float64{{r.Ratio, n.Ratio.Value}, {r.Lo, n.Ratio.Lo}, {r.Hi, n.Ratio.Hi}, {r.P, n.P}, {r.Adjusted, n.PAdjusted}} {
+				if pair[0] != pair[1] {
+					t.Errorf("%s %s: the table of verdicts says %v, the report %v", m.Metric, m.Statistic, pair[0], pair[1])
+				}
+			}
+		}
+	}
+	for _, m := range comparedMetrics(t, filepath.Join(out, "report.json")) {
+		key := m.Metric + "_" + m.Statistic
+		if m.Statistic == "run" {
+			key = m.Metric
+		}
+		agrees(t, derived, key, nil, m.numbers)
+		wantTests(m, nil, m.numbers)
+		for _, cell := range m.Cells {
+			agrees(t, derived, key, &cell.Level, cell.numbers)
+			wantTests(m, &cell.Level, cell.numbers)
+		}
+	}
+	if checked < 6*7 {
+		t.Errorf("%d tests were found in the table of verdicts", checked)
+	}
+}
+
+// A table of load points prints the SQL of its numbers, of many runs and of one.
+func TestLoadPointsFollowFromTheirSQL(t *testing.T) {
+	dir := t.TempDir()
+	lake := filepath.Join(dir, "lake")
+	servestat(t, "ingest", "--lake", lake, "testdata/demo/logs")
+	var runs struct {
+		Rows []struct {
+			ID string `json:"run_id"`
+		}
+	}
+	if err := json.Unmarshal([]byte(servestat(t, "sql", "--lake", lake, "--format", "json", "SELECT run_id FROM runs WHERE max_concurrency = 8 ORDER BY 1 LIMIT 1")), &runs); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args   []string
+		levels int
+	}{
+		"sweep": {[]string{"sweep"}, 12},
+		"run":   {[]string{"run", runs.Rows[0].ID}, 1},
+	} {
+		out := filepath.Join(dir, name)
+		servestat(t, slices.Concat([]string{"report"}, c.args, []string{"--lake", lake, "--out", out})...)
+		var res struct {
+			Sweeps []struct {
+				Series []struct {
+					SQL    string
+					Levels []map[string]any
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(read(t, filepath.Join(out, "report.json"))), &res); err != nil {
+			t.Fatal(err)
+		}
+		page, levels := read(t, filepath.Join(out, "README.md")), 0
+		for _, s := range res.Sweeps[0].Series {
+			if !strings.Contains(page, s.SQL) {
+				t.Errorf("%s: the page does not print\n%s", name, s.SQL)
+			}
+			levels += wantLevels(t, servestat(t, "sql", "--lake", lake, "--format", "json", s.SQL), s.Levels)
+		}
+		if levels != c.levels {
+			t.Errorf("%s: %d load points were checked, want %d", name, levels, c.levels)
+		}
+	}
+}
+
+// wantLevels compares what SQL says of load points with the numbers of a report.
+func wantLevels(t *testing.T, derived string, levels []map[string]any) (checked int) {
+	t.Helper()
+	var got struct{ Rows []map[string]any }
+	if err := json.Unmarshal([]byte(derived), &got); err != nil || len(got.Rows) != len(levels) {
+		t.Fatalf("%d rows for %d levels, %v", len(got.Rows), len(levels), err)
+	}
+	for i, level := range levels {
+		numbers := 0
+		for name, sql := range got.Rows[i] {
+			want, ok := level[name].(map[string]any)
+			value, is := want["value"].(float64)
+			if name == "max_concurrency" || !ok || !is { // the report says why it has none
+				continue
+			}
+			numbers++
+			if v, _ := sql.(float64); !(math.Abs(v/value-1) < 1e-9) {
+				t.Errorf("level %v: %s is %v by SQL, %v in the report", level["max_concurrency"], name, sql, value)
+			}
+		}
+		if numbers < 7 {
+			t.Errorf("level %v: %d numbers were compared", level["max_concurrency"], numbers)
+		}
+		checked++
+	}
+	return checked
+}
+
+// The weekly report reads runs, requests and cells, and no token: where the blocks
+// of tokens are gone, it is the same to the byte.
+func TestWeeklyReadsNoTokens(t *testing.T) {
+	dir := t.TempDir()
+	lake := filepath.Join(dir, "lake")
+	servestat(t, "ingest", "--lake", lake, "testdata/demo/logs")
+	with, without := filepath.Join(dir, "with"), filepath.Join(dir, "without")
+	servestat(t, "report", "weekly", "--lake", lake, "--out", with)
+	if err := os.RemoveAll(filepath.Join(lake, "blocks", "v1", "tokens")); err != nil {
+		t.Fatal(err)
+	}
+	servestat(t, "report", "weekly", "--lake", lake, "--out", without)
+	for _, name := range []string{"README.md", "report.json"} {
+		if read(t, filepath.Join(with, name)) != read(t, filepath.Join(without, name)) {
+			t.Errorf("%s is another without tokens", name)
+		}
+	}
+}
+
+func same(a, b *int64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // numbers are what the SQL yields of a metric.
 type numbers struct {
 	Baseline, Candidate, Ratio struct{ Value, Lo, Hi float64 }
+	P                          float64
+	PAdjusted                  float64 `json:"p_adjusted"`
 }
 
 type comparedMetric struct {
@@ -98,7 +264,6 @@ func rows(t *testing.T, data string) []derivedRow {
 
 func agrees(t *testing.T, derived []derivedRow, metric string, level *int64, want numbers) {
 	t.Helper()
-	same := func(a, b *int64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 	for _, d := range derived {
 		if d.Metric != metric || !same(d.Level, level) {
 			continue

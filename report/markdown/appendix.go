@@ -200,7 +200,9 @@ func (r *report) definitions(p *page) {
 			"**Could see** is the smallest change for the worse that the comparison would have found four times in five.")
 	}
 	p.text("Intervals are for 95 %, over server starts: requests and tokens of one start share its luck and count once. " +
-		"± is the half-width of such an interval. " + scale.Missing + " is what could not be had; it is never 0.")
+		"± is the half-width of such an interval. " + scale.Missing + " is what could not be had; it is never 0. " +
+		"Tails (p95, p99) are by Harrell and Davis, which weighs all values and varies less from start to start than one between two of them; " +
+		"those that are set beside a tool's own are linear, as the tool's are.")
 }
 
 func good(b schemas.Better) string {

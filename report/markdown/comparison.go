@@ -124,7 +124,7 @@ func stalls(p *page, c analyze.Comparison) {
 	}
 	words := fmt.Sprintf("Starts that stalled: %d of %d of the baseline, %d of %d of the candidate", len(s.Baseline), c.Baseline.Starts, len(s.Candidate), c.Candidate.Starts)
 	if s.Verdict != analyze.Inconclusive {
-		words += fmt.Sprintf(": %s (adjusted p = %s)", verdict(s.Verdict), scale.P(s.PAdjusted))
+		words += fmt.Sprintf(": %s (adjusted %s)", verdict(s.Verdict), scale.PEquals(s.PAdjusted))
 	}
 	p.block("%s; the candidate's true rate is at most %.0f %%.", words, 100*s.RateAtMost)
 }

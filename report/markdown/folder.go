@@ -1,24 +1,30 @@
 package markdown
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 )
 
-// A Folder takes the files of a report, each whole or not at all. Names have no
-// slashes. data belongs to the caller when WriteFile returns.
+// A Folder takes the files of a report, each whole or not at all, as they are made:
+// one of a thousand comparisons need not be in memory. Names have no slashes.
 type Folder interface {
-	WriteFile(name string, data []byte) error
+	WriteFrom(name string, content io.WriterTo) error
+}
+
+func writeFile(f Folder, name string, data []byte) error {
+	return f.WriteFrom(name, bytes.NewReader(data))
 }
 
 // A Dir is a folder on disk. It is made when the first file is written.
 type Dir string
 
-// WriteFile writes the file under a temporary name and renames it: readers see
-// the old file or the new one.
-func (d Dir) WriteFile(name string, data []byte) (err error) {
+// WriteFrom writes the file under a temporary name and renames it: readers see the
+// old file or the new one.
+func (d Dir) WriteFrom(name string, content io.WriterTo) (err error) {
 	if err := os.MkdirAll(string(d), 0o777); err != nil {
 		return err
 	}
@@ -33,7 +39,7 @@ func (d Dir) WriteFile(name string, data []byte) (err error) {
 			err = fmt.Errorf("writing %s: %w", filepath.Join(string(d), name), err)
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	if _, err := content.WriteTo(f); err != nil {
 		return err
 	}
 	if err := f.Chmod(0o644); err != nil { // CreateTemp makes it private
@@ -54,9 +60,9 @@ type replacing struct {
 	written map[string]bool
 }
 
-func (r *replacing) WriteFile(name string, data []byte) error {
+func (r *replacing) WriteFrom(name string, content io.WriterTo) error {
 	r.written[name] = true
-	return r.Dir.WriteFile(name, data)
+	return r.Dir.WriteFrom(name, content)
 }
 
 // reportFile matches the names that only a report gives to its files, and what

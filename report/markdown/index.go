@@ -40,7 +40,7 @@ func WriteIndex(dir string) error {
 	}
 	var p page
 	index(&p, weeks)
-	return Dir(dir).WriteFile(IndexFile, p.buf.Bytes())
+	return writeFile(Dir(dir), IndexFile, p.buf.Bytes())
 }
 
 // An indexed week is what the index says of a report.

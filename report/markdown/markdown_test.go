@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -25,14 +26,18 @@ type memory struct {
 	full  string // the file that there is no room for
 }
 
-func (m *memory) WriteFile(name string, data []byte) error {
+func (m *memory) WriteFrom(name string, content io.WriterTo) error {
 	if name == m.full {
 		return errors.New("disk full")
+	}
+	var data bytes.Buffer
+	if _, err := content.WriteTo(&data); err != nil {
+		return err
 	}
 	if m.files == nil {
 		m.files = map[string][]byte{}
 	}
-	m.files[name] = bytes.Clone(data)
+	m.files[name] = data.Bytes()
 	m.order = append(m.order, name)
 	return nil
 }
@@ -127,10 +132,32 @@ func TestManyComparisons(t *testing.T) {
 	if !strings.Contains(last, `<a id="comparison-200"></a>`) || strings.Contains(last, `<a id="comparison-180"></a>`) {
 		t.Error("comparisons-10.md does not hold comparisons 181 to 200")
 	}
-	if n := len(m.files); n != 17+9+2 { // 20 forests less 3 refused, 9 pages, README.md and report.json
+	if n := len(m.files); n != 5-3+9+2 { // 5 forests less 3 refused, 9 pages, README.md and report.json
 		t.Errorf("%d files: %v", n, m.order)
 	}
 	schematest.Golden(t, "testdata/many.page_2.golden.md", m.files["comparisons-2.md"])
+}
+
+// A week on a thousand models shows the curves of few: how many it leaves out, and how
+// to see them, is said where they would stand. report.json has a line a comparison.
+func TestAWeekOfManyModels(t *testing.T) {
+	res := specimen.Weekly()
+	res.SweepsLeft = 980
+	for range indented {
+		res.Comparisons = append(res.Comparisons, specimen.Fine())
+	}
+	m := written(t, res)
+	if want := "The curves of 980 further groups are left out. `servestat report sweep --where"; !strings.Contains(string(m.files["README.md"]), want) {
+		t.Errorf("README.md does not say %q", want)
+	}
+	data := m.files["report.json"]
+	var got struct{ Comparisons []any }
+	if err := json.Unmarshal(data, &got); err != nil || len(got.Comparisons) != len(res.Comparisons) {
+		t.Fatalf("%d comparisons, %v", len(got.Comparisons), err)
+	}
+	if n := bytes.Count(data, []byte("\n")); n < len(res.Comparisons) || n > 20*len(res.Comparisons) {
+		t.Errorf("report.json has %d lines", n)
+	}
 }
 
 // Where 200 comparisons regressed, and as many could not be made, the first screen
@@ -164,11 +191,7 @@ func TestIndex(t *testing.T) {
 	older := specimen.EmptyWeek()
 	older.Week, older.Freshness = "2025-W01", nil
 	for name, res := range map[string]*analyze.Result{"2025-W47": specimen.Weekly(), "2025-W01": older, "of a sweep": specimen.Empty()} {
-		data, err := encodeJSON(res)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := Dir(filepath.Join(dir, name)).WriteFile("report.json", data); err != nil {
+		if err := Dir(filepath.Join(dir, name)).WriteFrom("report.json", asJSON{res}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -183,7 +206,7 @@ func TestIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	schematest.Golden(t, "testdata/index.golden.md", data)
-	if err := Dir(filepath.Join(dir, "2025-W02")).WriteFile("report.json", []byte("{")); err != nil {
+	if err := writeFile(Dir(filepath.Join(dir, "2025-W02")), "report.json", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
 	if err := WriteIndex(dir); err == nil || !strings.Contains(err.Error(), "2025-W02") {
@@ -425,7 +448,7 @@ func TestWritePage(t *testing.T) {
 func TestDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for _, text := range []string{"old", "new"} {
-		if err := Dir(dir).WriteFile("README.md", []byte(text)); err != nil {
+		if err := writeFile(Dir(dir), "README.md", []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -439,7 +462,7 @@ func TestDir(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "report.json", "in the way"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := Dir(dir).WriteFile("report.json", nil); err == nil || !strings.Contains(err.Error(), "report.json") {
+	if err := writeFile(Dir(dir), "report.json", nil); err == nil || !strings.Contains(err.Error(), "report.json") {
 		t.Errorf("a file over a folder: error %v", err)
 	}
 	entries, err := os.ReadDir(dir)

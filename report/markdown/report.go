@@ -3,10 +3,11 @@ package markdown
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/report/escape"
@@ -17,9 +18,21 @@ import (
 // meaning is a new number.
 const Schema = "servestat.report/1"
 
-// perPage is how many comparisons, and how many sweeps, one page holds; the
-// first page's have pictures.
-const perPage = 20
+const (
+	// perPage is how many comparisons, and how many sweeps, one page holds.
+	perPage = 20
+	// pictured is how many of them have pictures in a week: the gravest. Further ones
+	// have their numbers, and a command that draws them.
+	pictured = 5
+)
+
+// withPictures is how many comparisons, and how many sweeps, have pictures.
+func (r *report) withPictures() int {
+	if r.Kind == "weekly" {
+		return pictured
+	}
+	return perPage
+}
 
 // Write writes the report of res into the folder dir. Pictures and pages that an
 // earlier report left there and this one does not have are removed, so that the
@@ -53,24 +66,21 @@ func (o Options) WriteTo(f Folder, res *analyze.Result) error {
 		return err
 	}
 	for _, p := range r.furtherPages() {
-		if err := f.WriteFile(p.name, p.data); err != nil {
+		if err := writeFile(f, p.name, p.data); err != nil {
 			return err
 		}
 	}
-	data, err := encodeJSON(res)
-	if err != nil {
-		return err
-	}
-	if err := f.WriteFile("report.json", data); err != nil {
+	if err := f.WriteFrom("report.json", asJSON{res}); err != nil {
 		return err
 	}
 	page := r.firstPage()
 	if o.MaxBytes > 0 {
+		var err error
 		if page, err = Cut(page, o.MaxBytes); err != nil {
 			return err
 		}
 	}
-	return f.WriteFile("README.md", page)
+	return writeFile(f, "README.md", page)
 }
 
 // WritePage writes the first page of the report alone, without pictures: for a
@@ -89,6 +99,7 @@ type report struct {
 	sweeps      []analyze.Sweep      // in the order of the comparisons, then the others
 	pictures    map[string]picture   // by what they show, see figureOf
 	drawn       map[int][]string     // of each sweep, the keys of its pictures in order
+	figures     []*figure            // to be drawn
 }
 
 // A picture is a file of the report, or the reason why it was not drawn.
@@ -99,19 +110,10 @@ type picture struct {
 
 func newReport(res *analyze.Result) *report {
 	r := &report{Result: res, comparisons: slices.Clone(res.Comparisons), pictures: map[string]picture{}, drawn: map[int][]string{}}
-	slices.SortStableFunc(r.comparisons, func(a, b analyze.Comparison) int { return cmp.Compare(severity(a.Verdict), severity(b.Verdict)) })
+	slices.SortStableFunc(r.comparisons, func(a, b analyze.Comparison) int { return cmp.Compare(a.Verdict.Gravity(), b.Verdict.Gravity()) })
 	r.sweeps = slices.Clone(res.Sweeps)
 	slices.SortStableFunc(r.sweeps, func(a, b analyze.Sweep) int { return cmp.Compare(r.place(a.Group), r.place(b.Group)) })
 	return r
-}
-
-// severity orders verdicts by how urgently somebody must look.
-func severity(v analyze.Verdict) int {
-	order := []analyze.Verdict{analyze.Regressed, analyze.NotComparable, analyze.Invalid, analyze.Suspect, analyze.Inconclusive, analyze.Improved, analyze.NotRegressed}
-	if i := slices.Index(order, v); i >= 0 {
-		return i
-	}
-	return len(order)
 }
 
 // place is the position of the first comparison of a group.
@@ -126,31 +128,27 @@ func (r *report) place(g analyze.Group) int {
 // draw writes the pictures of the first page. One that cannot be drawn leaves
 // its reason to be printed in its place; one that cannot be written is an error.
 func (r *report) draw(f Folder) error {
-	for i := range min(len(r.comparisons), perPage) {
+	r.collect()
+	return r.encode(f)
+}
+
+// collect makes the figures, in the order of the page.
+func (r *report) collect() {
+	for i := range min(len(r.comparisons), r.withPictures()) {
 		if len(r.comparisons[i].Metrics) == 0 {
 			continue
 		}
 		fig, err := plot.Forest(r.comparisons[i])
-		if err := r.drawOne(f, figureOf("comparison", i, "forest"), fig, err); err != nil {
-			return err
-		}
+		r.add(figureOf("comparison", i, "forest"), fig, err)
 	}
-	if err := r.drawHistories(f); err != nil {
-		return err
-	}
-	if err := r.drawRun(f); err != nil {
-		return err
-	}
-	if err := r.drawResources(f); err != nil {
-		return err
-	}
+	r.addHistories()
+	r.addRun()
+	r.addResources()
 	if r.Checks != nil && len(r.Checks.Runs) > 0 {
 		fig, err := plot.MatrixOf(r.Checks).Figure()
-		if err := r.drawOne(f, checksPicture, fig, err); err != nil {
-			return err
-		}
+		r.add(checksPicture, fig, err)
 	}
-	for i := range min(len(r.sweeps), perPage) {
+	for i := range min(len(r.sweeps), r.withPictures()) {
 		figures := plot.OfSweep(r.sweeps[i])
 		if r.Residuals {
 			figures = append(figures, plot.ResidualsOfSweep(r.sweeps[i])...)
@@ -160,31 +158,25 @@ func (r *report) draw(f Folder) error {
 				continue // a picture of one point says less than the table
 			}
 			r.drawn[i] = append(r.drawn[i], figureOf("sweep", i, fig.Name))
-			if err := r.drawOne(f, figureOf("sweep", i, fig.Name), fig.Figure, fig.Err); err != nil {
-				return err
-			}
+			r.add(figureOf("sweep", i, fig.Name), fig.Figure, fig.Err)
 		}
 	}
-	return nil
 }
 
 // checksPicture is the picture of what the truth checks say.
 const checksPicture = "truth-checks"
 
-// drawHistories draws what changed over versions and dates, a picture a comparison
+// addHistories adds what changed over versions and dates, a picture a comparison
 // that confirms a change.
-func (r *report) drawHistories(f Folder) error {
-	for i := range min(len(r.comparisons), perPage) {
+func (r *report) addHistories() {
+	for i := range min(len(r.comparisons), r.withPictures()) {
 		hs := r.historiesOf(r.comparisons[i])
 		if len(hs) == 0 {
 			continue
 		}
 		fig, err := strips(r.comparisons[i], hs)
-		if err := r.drawOne(f, figureOf("comparison", i, "history"), fig, err); err != nil {
-			return err
-		}
+		r.add(figureOf("comparison", i, "history"), fig, err)
 	}
-	return nil
 }
 
 // isCurve reports whether any series of a sweep has two levels.
@@ -196,17 +188,43 @@ func isCurve(s analyze.Sweep) bool {
 // from an upload is in it.
 func figureOf(of string, i int, kind string) string { return fmt.Sprintf("%s-%d-%s", of, i+1, kind) }
 
-func (r *report) drawOne(f Folder, key string, fig plot.Figure, err error) error {
-	var buf bytes.Buffer
-	if err == nil {
-		err = fig.WritePNG(&buf)
+// A figure is to be drawn under a key.
+type figure struct {
+	key string
+	plot.Figure
+	png bytes.Buffer
+	err error
+}
+
+// add notes a figure, or why there is none.
+func (r *report) add(key string, fig plot.Figure, err error) {
+	r.figures = append(r.figures, &figure{key: key, Figure: fig, err: err})
+}
+
+// encode draws the figures on all cores, as many at a time, and writes them in their
+// order.
+func (r *report) encode(f Folder) error {
+	for batch := range slices.Chunk(r.figures, max(1, runtime.GOMAXPROCS(0))) {
+		var wg sync.WaitGroup
+		for _, fig := range batch {
+			if fig.err == nil {
+				wg.Go(func() { fig.err = fig.WritePNG(&fig.png) })
+			}
+		}
+		wg.Wait()
+		for _, fig := range batch {
+			if fig.err != nil {
+				r.pictures[fig.key] = picture{err: fig.err}
+				continue
+			}
+			r.pictures[fig.key] = picture{file: fig.key + ".png", alt: fig.Alt}
+			if err := f.WriteFrom(fig.key+".png", &fig.png); err != nil {
+				return err
+			}
+		}
 	}
-	if err != nil {
-		r.pictures[key] = picture{err: err}
-		return nil
-	}
-	r.pictures[key] = picture{file: key + ".png", alt: fig.Alt}
-	return f.WriteFile(key+".png", buf.Bytes())
+	r.figures = nil
+	return nil
 }
 
 // picture adds a picture to a page, or says why there is none. Pages beyond the
@@ -240,11 +258,13 @@ func (r *report) firstPage() []byte {
 		methods(&p, r.comparisons[:min(len(r.comparisons), perPage)])
 		for i := range min(len(r.comparisons), perPage) {
 			r.comparison(&p, i)
+			r.evidence(&p, r.comparisons[i])
 		}
 	}
 	r.overTime(&p)
 	if len(r.sweeps) > 0 {
 		p.heading(2, "curves", "Curves")
+		r.curvesLeft(&p)
 		for i := range min(len(r.sweeps), perPage) {
 			r.sweep(&p, i)
 		}
@@ -319,20 +339,4 @@ func (r *report) morePages(p *page, of string, n int) {
 	if len(links) > 0 {
 		p.block("More %s, without pictures: %s.", of, listed(links))
 	}
-}
-
-// encodeJSON is report.json: the result as it is, under the name of its form.
-func encodeJSON(res *analyze.Result) ([]byte, error) {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(struct {
-		Schema string `json:"schema"`
-		analyze.Result
-	}{Schema, *res})
-	if err != nil {
-		return nil, fmt.Errorf("report.json: %w", err)
-	}
-	return buf.Bytes(), nil
 }

@@ -39,11 +39,11 @@ func (r *report) resources(p *page) {
 	p.resources(3, r.Result.Resources)
 }
 
-// drawResources draws what a single run took over time.
-func (r *report) drawResources(f Folder) error {
+// addResources draws what a single run took over time.
+func (r *report) addResources() {
 	if r.Result.Resources == nil || len(r.Result.Resources.Runs) != 1 || r.Result.Resources.Runs[0].Over == nil {
-		return nil
+		return
 	}
 	fig, err := plot.Resources(r.Result.Resources.Runs[0], r.Trace)
-	return r.drawOne(f, resourcePicture, fig, err)
+	r.add(resourcePicture, fig, err)
 }

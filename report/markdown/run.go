@@ -16,10 +16,10 @@ const (
 	ttftPicture     = "run-ttft"
 )
 
-// drawRun draws what a single run did over time.
-func (r *report) drawRun(f Folder) error {
+// addRun adds what a single run did over time.
+func (r *report) addRun() {
 	if r.Trace == nil {
-		return nil
+		return
 	}
 	run := plotted(r.Trace)
 	for _, pic := range []struct {
@@ -31,11 +31,8 @@ func (r *report) drawRun(f Folder) error {
 		{ttftPicture, run.TTFT},
 	} {
 		fig, err := pic.draw()
-		if err := r.drawOne(f, pic.key, fig, err); err != nil {
-			return err
-		}
+		r.add(pic.key, fig, err)
 	}
-	return nil
 }
 
 func plotted(t *analyze.Trace) plot.Run {

@@ -122,6 +122,11 @@ func (r *report) told(p *page, i int) {
 	if c.Verdict == analyze.Regressed {
 		p.block("**What to do.** %s", r.whatToDo(c))
 	}
+	r.evidence(p, c)
+}
+
+// evidence is where the numbers of a comparison come from.
+func (r *report) evidence(p *page, c analyze.Comparison) {
 	for _, e := range r.Evidence {
 		if e.Group == c.Group && e.Baseline == c.Baseline.Label && e.Candidate == c.Candidate.Label {
 			evidence(p, e)
@@ -145,7 +150,7 @@ func sinceInWords(h *analyze.History, v analyze.Verdict) string {
 	if s.Earliest.String() != s.Latest.String() {
 		words += fmt.Sprintf("; the first start of the new level is one of %s … %s", pastPoint(s.Earliest), pastPoint(s.Latest))
 	}
-	return words + fmt.Sprintf(" (p = %s over the series, %d and %d starts)", scale.P(s.Adjusted), s.NBefore, s.NAfter)
+	return words + fmt.Sprintf(" (%s over the series, %d and %d starts)", scale.PEquals(s.Adjusted), s.NBefore, s.NAfter)
 }
 
 // whatElse lists what else changed at the step of a comparison.
@@ -198,8 +203,14 @@ func evidence(p *page, e analyze.Evidence) {
 	p.details(fmt.Sprintf("Run ids (%d and %d) and the SQL of these numbers", len(e.BaselineRuns), len(e.CandidateRuns)), func(p *page) {
 		p.block("Baseline: %s.", runNames(e.BaselineRuns))
 		p.block("Candidate: %s.", runNames(e.CandidateRuns))
-		p.text("A row a metric and level, with `max_concurrency` NULL for the curve; seconds and tokens per second. The intervals and p-values are of tests that SQL does not have.")
+		p.text("A row a metric and level, with `max_concurrency` NULL for the curve; seconds and tokens per second.")
 		p.text(strings.TrimSuffix(escape.Fence("sql", e.SQL), "\n"))
+		if e.TestsSQL == "" {
+			p.text("The intervals and p-values are of tests that SQL does not have; [report.json](report.json) has them.")
+			return
+		}
+		p.text("Intervals and p-values are of tests that SQL does not have. `servestat analyze` keeps them of every version against the one before it, p adjusted within that one comparison:")
+		p.text(strings.TrimSuffix(escape.Fence("sql", e.TestsSQL), "\n"))
 	})
 }
 

@@ -52,14 +52,22 @@ func (r *report) headline() string {
 	case r.Totals.Runs == 0:
 		return "**Nothing to report.** " + r.nothingSelected()
 	case len(r.comparisons) == 1:
-		return answer(r.comparisons[0])
+		return answer(r.comparisons[0]) + r.howSure()
 	case len(r.comparisons) > 1:
-		return r.countVerdicts()
+		return r.countVerdicts() + r.howSure()
 	case len(r.sweeps) > 0:
 		return r.sweepsInWords()
 	}
 	return fmt.Sprintf("**No curve and no comparison.** %s here, of which %s per-token times; a curve needs runs at a max concurrency, with per-token times.",
 		plural(r.Totals.Runs, "run"), countHave(r.Totals.Detailed))
+}
+
+// howSure says how often a week without a change would say otherwise.
+func (r *report) howSure() string {
+	if r.Kind != "weekly" || !slices.ContainsFunc(r.comparisons, func(c analyze.Comparison) bool { return c.Verdict == analyze.Regressed }) {
+		return ""
+	}
+	return " Had nothing changed, one such week in twenty would name any regression at all."
 }
 
 func countHave(n int) string {
@@ -195,7 +203,7 @@ func (r *report) worstOfAll() string {
 	if worst == nil {
 		return ""
 	}
-	return fmt.Sprintf("The largest: %s, %s.", changeOf(change), whatWasCompared(*worst))
+	return fmt.Sprintf("The largest: %s, adjusted %s, %s.", changeOf(change), scale.PEquals(change.PAdjusted), whatWasCompared(*worst))
 }
 
 // changeOf names a metric and its change: "ITL mean +4.0 % [+3.3, +4.8]".

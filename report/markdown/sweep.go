@@ -128,6 +128,12 @@ func loadPoints(p *page, s analyze.Sweep) {
 		}
 		p.block("**%s**: %s, %s", capital(version(series.Version)), plural(len(series.Points), "run"), starts(series.Starts, series.StartsKnown))
 		loadPointTable(p, series, units)
+		if series.SQL != "" {
+			p.details("The SQL of this table", func(p *page) {
+				p.text("Seconds and tokens per second. Intervals are Student's, of the logarithms of the starts; fitted curves are in the table `curves`, which `servestat analyze` fills.")
+				p.text(strings.TrimSuffix(escape.Fence("sql", series.SQL), "\n"))
+			})
+		}
 	}
 }
 

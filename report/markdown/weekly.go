@@ -67,6 +67,19 @@ func (r *report) unconfirmed(p *page) {
 	r.morePages(p, "comparisons", len(r.comparisons))
 }
 
+// curvesLeft says which curves a week of many models does not show.
+func (r *report) curvesLeft(p *page) {
+	drawn := min(len(r.sweeps), r.withPictures())
+	if r.SweepsLeft == 0 && drawn == min(len(r.sweeps), perPage) {
+		return
+	}
+	text := fmt.Sprintf("Pictures are of the first %d, in the order of the verdicts.", drawn)
+	if r.SweepsLeft > 0 {
+		text += fmt.Sprintf(" The curves of %s are left out.", plural(r.SweepsLeft, "further group"))
+	}
+	p.text(text + " `servestat report sweep --where \"model = '…' AND hardware = '…'\"` draws any other.")
+}
+
 // changePoints are those of the series in which a change was confirmed.
 func (r *report) changePoints(p *page) {
 	if len(r.Histories) == 0 {

@@ -44,5 +44,5 @@
 //
 // The same input gives the same bytes. Fonts are those bundled with gonum/plot
 // (Liberation Sans), so no machine's own fonts matter; letters that it lacks are
-// printed as their code points.
+// printed as code points.
 package plot

@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"sync"
 
@@ -27,19 +28,39 @@ var faces = struct {
 	buf sfnt.Buffer
 }{}
 
+// fewLetters is how many letters in a row that the font lacks are spelled out.
+const fewLetters = 2
+
 // drawable returns s with the letters that the bundled font lacks as their code
-// points. As empty boxes, two names of equal length could not be told apart.
+// points: as empty boxes, two names of equal length could not be told apart. Of many
+// in a row, such as a name in Chinese, the first is spelled, and a digest tells the
+// row from others; the page around the picture has the name itself.
 func drawable(s string) string {
 	faces.Lock()
 	defer faces.Unlock()
 	face := font.DefaultCache.Lookup(style(labelSize, ink).Font, labelSize).Face
 	var b strings.Builder
+	var lacking []rune
+	spell := func() {
+		for i, r := range lacking {
+			if i == 1 && len(lacking) > fewLetters {
+				h := fnv.New32a()
+				h.Write([]byte(string(lacking)))
+				fmt.Fprintf(&b, "…%04x", h.Sum32()&0xffff)
+				break
+			}
+			fmt.Fprintf(&b, "U+%04X", r)
+		}
+		lacking = lacking[:0]
+	}
 	for _, r := range s {
 		if i, err := face.GlyphIndex(&faces.buf, r); err != nil || i == 0 {
-			fmt.Fprintf(&b, `\u%04x`, r)
+			lacking = append(lacking, r)
 			continue
 		}
+		spell()
 		b.WriteRune(r)
 	}
+	spell()
 	return b.String()
 }

@@ -3,6 +3,7 @@ package scale
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -122,4 +123,12 @@ func P(p float64) string {
 		return fixed(p, 3)
 	}
 	return fixed(p, 2)
+}
+
+// PEquals is P in a sentence: "p = 0.040", "p < 0.001".
+func PEquals(p float64) string {
+	if below, ok := strings.CutPrefix(P(p), "<"); ok {
+		return "p < " + below
+	}
+	return "p = " + P(p)
 }

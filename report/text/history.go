@@ -40,11 +40,11 @@ func past(w io.Writer, h *analyze.History) error {
 	var notes footnotes
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range h.ChangePoints {
-		fmt.Fprintf(t, "  %s\tat %s\t%s\t%s\tp = %s%s\n", pastVerdict(c.Verdict), escape.Line(c.At.String()), between(c), scale.ChangeWithInterval(number(c.Ratio)), scale.P(c.Adjusted), notes.mark(c.Notes...))
+		fmt.Fprintf(t, "  %s\tat %s\t%s\t%s\t%s%s\n", pastVerdict(c.Verdict), escape.Line(c.At.String()), between(c), scale.ChangeWithInterval(number(c.Ratio)), scale.PEquals(c.Adjusted), notes.mark(c.Notes...))
 	}
 	for _, d := range h.Drifts {
-		fmt.Fprintf(t, "  %s little by little\tfrom %s\tto %s\t%s, %s per %s\tp = %s%s\n", pastVerdict(d.Verdict), escape.Line(d.From.String()), escape.Line(d.To.String()),
-			scale.ChangeWithInterval(number(d.Total)), scale.Change(number(d.Rate)), d.Unit, scale.P(d.Adjusted), notes.mark(d.Notes...))
+		fmt.Fprintf(t, "  %s little by little\tfrom %s\tto %s\t%s, %s per %s\t%s%s\n", pastVerdict(d.Verdict), escape.Line(d.From.String()), escape.Line(d.To.String()),
+			scale.ChangeWithInterval(number(d.Total)), scale.Change(number(d.Rate)), d.Unit, scale.PEquals(d.Adjusted), notes.mark(d.Notes...))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -114,7 +114,7 @@ func stalls(w io.Writer, c *analyze.Comparison) {
 	}
 	verdict := ""
 	if s.Verdict != analyze.Inconclusive {
-		verdict = fmt.Sprintf("%s, adjusted p = %s; ", s.Verdict, scale.P(s.PAdjusted))
+		verdict = fmt.Sprintf("%s, adjusted %s; ", s.Verdict, scale.PEquals(s.PAdjusted))
 	}
 	fmt.Fprintf(w, "stalled starts: %d of %d of the baseline, %d of %d of the candidate; %sthe candidate's true rate is at most %.0f %%\n",
 		len(s.Baseline), c.Baseline.Starts, len(s.Candidate), c.Candidate.Starts, verdict, 100*s.RateAtMost)

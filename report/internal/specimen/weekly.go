@@ -50,7 +50,8 @@ func evidence() []analyze.Evidence {
 	return []analyze.Evidence{{
 		Group: Group, Baseline: "runtime_version=0.19.0", Candidate: "runtime_version=0.20.2",
 		BaselineRuns: []string{"0.19.0-c01-s1", "0.19.0-c02-s1"}, CandidateRuns: []string{"0.20.2-c01-s1", "0.20.2-c02-s1"},
-		SQL: "SELECT metric, max_concurrency, baseline, candidate, change\nFROM made_up",
+		SQL:      "SELECT metric, max_concurrency, baseline, candidate, change\nFROM made_up",
+		TestsSQL: "SELECT metric, max_concurrency, ratio, lo, hi, p\nFROM made_up",
 	}}
 }
 
