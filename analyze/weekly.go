@@ -80,6 +80,9 @@ func (w *weekly) describeWeek(ctx context.Context, part *Data) error {
 	if w.Sweeps, err = Sweeps(ctx, curves); err != nil {
 		return err
 	}
+	if w.Resources, err = FindResources(ctx, curves); err != nil {
+		return err
+	}
 	w.Agreement, err = agreeOnRequests(ctx, part)
 	return err
 }

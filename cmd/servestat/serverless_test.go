@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -127,7 +125,7 @@ func TestServerlessDeliveries(t *testing.T) {
 	for _, p := range places(t) {
 		args := []string{"ingest", "--lake", p.lake, upload}
 		begin := time.Now()
-		process(t, 0, []string{"ingest", "--lake", filepath.Join(t.TempDir(), "timed"), upload})
+		servestatProcess(t, 0, []string{"ingest", "--lake", filepath.Join(t.TempDir(), "timed"), upload})
 		took := time.Since(begin) * time.Duration(max(1, processes/runtime.NumCPU())) // they share the cores
 		rng := rand.New(rand.NewPCG(1, 1))
 		var mu sync.Mutex
@@ -143,7 +141,7 @@ func TestServerlessDeliveries(t *testing.T) {
 					if done {
 						return
 					}
-					if process(t, after, args) {
+					if servestatProcess(t, after, args) {
 						mu.Lock()
 						killed++
 						mu.Unlock()
@@ -152,7 +150,7 @@ func TestServerlessDeliveries(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		process(t, 0, args) // what was killed is delivered again
+		servestatProcess(t, 0, args) // what was killed is delivered again
 		diff := diffTrees(clean, p.folder)
 		if p.folder != p.lake {
 			diff = withoutLeases(diff)
@@ -166,27 +164,6 @@ func TestServerlessDeliveries(t *testing.T) {
 			t.Error("no kill came in time: the test shows nothing")
 		}
 	}
-}
-
-// process runs servestat as a process of its own, and kills it after a while if that
-// is not 0. It reports whether it was killed.
-func process(t *testing.T, kill time.Duration, args []string) bool {
-	t.Helper()
-	ctx := t.Context()
-	if kill > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, kill)
-		defer cancel()
-	}
-	cmd := exec.CommandContext(ctx, "servestat", args...) // Cancel is Kill: no chance to clean up
-	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil && err != nil {
-		return true
-	}
-	if err != nil {
-		t.Errorf("%v: %v\n%s", args, err, out)
-	}
-	return false
 }
 
 // withoutLeases leaves out of a difference what processes that were killed said of
@@ -304,7 +281,7 @@ func work(t *testing.T, server *buckettest.Server, lake string, n int) time.Dura
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			process(t, 0, []string{"ingest", "--jobs", "1", "--shard", fmt.Sprintf("%d/%d", i, n), "--cache", filepath.Join(t.TempDir(), fmt.Sprint(i)), "--lake", server.URI(lake), server.URI("inbox")})
+			servestatProcess(t, 0, []string{"ingest", "--jobs", "1", "--shard", fmt.Sprintf("%d/%d", i, n), "--cache", filepath.Join(t.TempDir(), fmt.Sprint(i)), "--lake", server.URI(lake), server.URI("inbox")})
 		})
 	}
 	wg.Wait()

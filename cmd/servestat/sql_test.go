@@ -246,7 +246,7 @@ func TestSuggest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ typed, rest, before, want string }{
-		{"select * from ru", "", "", "run_steady run_summary runs"},
+		{"select * from ru", "", "", "run_numbers run_steady run_summary runs"},
 		{"select max(ttf", ") from requests", "max(", "ttft_ms( ttft_ns"},
 		{"select r.e2el_m", " from requests r", "r.", "e2el_method e2el_ms("},
 		{"select x from a join steady_w", "", "", "steady_window( steady_windows"},
