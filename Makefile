@@ -54,8 +54,8 @@ deploy-check: ## the examples of deployments by the schemas of their systems; cf
 	if command -v cfn-lint >/dev/null; then cfn-lint cmd/servestat/deploy/lambda/template.yaml; fi
 	.ci/deploy/units cmd/servestat/deploy/systemd
 
-race: ## the tests of everything concurrent or parsing, under the race detector
-	$(GO) test -race -timeout 20m ./schemas/... ./ingest/... ./analyze ./analyze/query
+race: ## the tests of everything that shares memory, under the race detector
+	$(GO) test -race -timeout 20m ./schemas/lake/... ./schemas/columnar ./ingest ./ingest/archive ./ingest/upkeep ./analyze/query ./cmd/servestat/serve ./cmd/servestat/access ./cmd/servestat/events
 	$(GO) test -race -timeout 20m -run 'TestScripts/(faults|usage)' ./cmd/servestat
 
 fuzz: ## every fuzz target for FUZZTIME inputs
