@@ -423,7 +423,7 @@ func whatIsCompared(c *Comparison) []string {
 		out = append(out, "no recorded difference is under test: what is not recorded may differ")
 	}
 	if c.Window == Steady {
-		out = append(out, "means and medians are of the steady window of each run: ramp, drain and a cold start are outside")
+		out = append(out, "means, and medians of TTFT and E2EL, are of the steady window of each run: ramp, drain and a cold start are outside")
 	} else {
 		out = append(out, "means and medians are of whole runs, ramp and drain included: not every run has start times")
 	}

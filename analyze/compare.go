@@ -25,7 +25,7 @@ type CompareOptions struct {
 // Thresholds say what a change is. Those that are 0 take defaults.
 type Thresholds struct {
 	Margin    float64 // relative worsening that "not regressed" must exclude; default 3 %
-	MarginP99 float64 // the same for tails, p95 and p99; default 10 %
+	MarginP99 float64 // the same for p99; default 10 %
 	MinEffect float64 // least relative worsening that is called a regression; default 1 %
 }
 
@@ -36,7 +36,7 @@ func (t Thresholds) options() compare.Options {
 // marginOf is the margin of a measure where it is not that of all.
 func (t Thresholds) marginOf(m measure) float64 {
 	switch {
-	case m.leastValues() == 0:
+	case m.statistic != p99:
 		return 0
 	case t.MarginP99 == 0:
 		return compare.TailMargin

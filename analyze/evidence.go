@@ -50,14 +50,15 @@ func runIDs(runs []*Run) []string {
 // columns are where a measure stands in the view run_numbers, as SQL: of whole
 // runs, and of steady windows where that is another.
 var columns = map[string]struct{ whole, steady string }{
-	"ttft_p50":          {"ttft_p50_s", "steady_ttft_p50_s"},
+	"ttft_p50":          {"ttft_hd_p50_s", "steady_ttft_hd_p50_s"},
 	"ttft_p95":          {fmt.Sprintf("CASE WHEN completed >= %d THEN ttft_hd_p95_s END", p95Floor), ""},
 	"ttft_p99":          {fmt.Sprintf("CASE WHEN completed >= %d THEN ttft_hd_p99_s END", p99Floor), ""},
 	"itl_mean":          {"itl_mean_s", "steady_itl_mean_s"},
+	"itl_p50":           {"itl_hd_p50_s", ""},
 	"itl_p95":           {fmt.Sprintf("CASE WHEN gaps >= %d THEN itl_hd_p95_s END", p95Floor), ""},
 	"itl_p99":           {fmt.Sprintf("CASE WHEN gaps >= %d THEN itl_hd_p99_s END", p99Floor), ""},
 	"tpot_mean":         {"tpot_mean_s", "steady_tpot_mean_s"},
-	"e2el_p50":          {"e2el_p50_s", "steady_e2el_p50_s"},
+	"e2el_p50":          {"e2el_hd_p50_s", "steady_e2el_hd_p50_s"},
 	"e2el_p95":          {fmt.Sprintf("CASE WHEN completed >= %d THEN e2el_hd_p95_s END", p95Floor), ""},
 	"e2el_p99":          {fmt.Sprintf("CASE WHEN completed >= %d THEN e2el_hd_p99_s END", p99Floor), ""},
 	"output_throughput": {"output_throughput", "steady_output_throughput"},
@@ -134,12 +135,12 @@ func (g Group) condition() string {
 // fields, and where run_numbers has them.
 var levelColumns = []struct{ name, whole, steady string }{
 	{"concurrency", "concurrency", "steady_concurrency"},
-	{"ttft_p50_s", "ttft_p50_s", "steady_ttft_p50_s"},
+	{"ttft_p50_s", "ttft_hd_p50_s", "steady_ttft_hd_p50_s"},
 	{"ttft_p99_s", "ttft_hd_p99_s", ""},
 	{"itl_mean_s", "itl_mean_s", "steady_itl_mean_s"},
 	{"itl_p99_s", "itl_hd_p99_s", ""},
 	{"tpot_mean_s", "tpot_mean_s", "steady_tpot_mean_s"},
-	{"e2el_p50_s", "e2el_p50_s", "steady_e2el_p50_s"},
+	{"e2el_p50_s", "e2el_hd_p50_s", "steady_e2el_hd_p50_s"},
 	{"output_tokens_per_s", "output_throughput", "steady_output_throughput"},
 }
 

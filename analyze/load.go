@@ -152,13 +152,14 @@ type measure struct {
 	value                   func(*query.RunSummary) query.Number
 }
 
-// measures are those of a run, in order of presentation: eleven, of which the tails
+// measures are those of a run, in order of presentation: twelve, of which the tails
 // exist where a run has values enough.
 var measures = []measure{
 	{"ttft", "p50", "TTFT p50", func(s *query.RunSummary) query.Number { return s.TTFTp50 }},
 	{"ttft", p95, "TTFT p95", func(s *query.RunSummary) query.Number { return enough(s.TTFTp95, s.Completed, p95Floor) }},
 	{"ttft", p99, "TTFT p99", func(s *query.RunSummary) query.Number { return enough(s.TTFTp99, s.Completed, p99Floor) }},
 	{"itl", "mean", "ITL mean", func(s *query.RunSummary) query.Number { return s.ITLMean }},
+	{"itl", "p50", "ITL p50", func(s *query.RunSummary) query.Number { return s.ITLp50 }},
 	{"itl", p95, "ITL p95", func(s *query.RunSummary) query.Number { return enough(s.ITLp95, s.Gaps.V, p95Floor) }},
 	{"itl", p99, "ITL p99", func(s *query.RunSummary) query.Number { return enough(s.ITLp99, s.Gaps.V, p99Floor) }},
 	{"tpot", "mean", "TPOT mean", func(s *query.RunSummary) query.Number { return s.TPOTMean }},

@@ -85,7 +85,7 @@ type Series struct {
 	Simulated   bool    `json:"simulated"`
 	Starts      int     `json:"starts"`           // replicates: distinct server starts, or runs where starts are unknown
 	StartsKnown bool    `json:"starts_known"`     // starts were recorded
-	Window      Window  `json:"window,omitempty"` // that means and medians are of; p99s are of whole runs
+	Window      Window  `json:"window,omitempty"` // that means, and medians of TTFT and E2EL, are of; other percentiles are of whole runs
 	Points      []Point `json:"points"`           // one per run
 	Levels      []Level `json:"levels"`           // one per max concurrency
 	Fits        []Fit   `json:"fits,omitempty"`

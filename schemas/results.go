@@ -21,11 +21,11 @@ var (
 	// SeriesAnalysis is of the runs of one model, hardware, path and runtime
 	// version: what the truth checks say of each and of all of them, and the curves
 	// along concurrency.
-	SeriesAnalysis = AnalysisKind{Name: "series", Version: "3", Tables: []string{"findings", "curves"}}
+	SeriesAnalysis = AnalysisKind{Name: "series", Version: "4", Tables: []string{"findings", "curves"}}
 	// ComparisonAnalysis is of two series, baseline and candidate.
-	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "3", Tables: []string{"verdicts"}}
+	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "4", Tables: []string{"verdicts"}}
 	// HistoryAnalysis is of one model, hardware and path over its versions.
-	HistoryAnalysis = AnalysisKind{Name: "history", Version: "2", Tables: []string{"changepoints"}}
+	HistoryAnalysis = AnalysisKind{Name: "history", Version: "3", Tables: []string{"changepoints"}}
 )
 
 // AnalysisKinds lists them.

@@ -18,15 +18,14 @@ type (
 // A RunSummary is our own numbers for one detailed run: latencies in seconds,
 // throughputs per second.
 type RunSummary struct {
-	RunID                                string
-	Requests, Completed, Failed, Suspect int64
-	TTFTMean, TTFTp50                    Number
-	ITLMean, TPOTMean                    Number
-	E2ELMean, E2ELp50                    Number
-	// By Harrell and Davis, from cells; missing where an older servestat wrote these.
-	TTFTp95, TTFTp99                    Number
+	RunID                                 string
+	Requests, Completed, Failed, Suspect  int64
+	TTFTMean, ITLMean, TPOTMean, E2ELMean Number
+	// By Harrell and Davis, from cells; where an older servestat wrote these, medians
+	// are of requests and all else is missing.
+	TTFTp50, TTFTp95, TTFTp99           Number
 	ITLp50, ITLp95, ITLp99              Number
-	E2ELp95, E2ELp99                    Number
+	E2ELp50, E2ELp95, E2ELp99           Number
 	RequestThroughput, OutputThroughput Number
 	TotalTokenThroughput, Concurrency   Number
 	ConcurrencyFromStarts               bool
@@ -49,16 +48,16 @@ func (d *DB) RunSummaries(ctx context.Context, where string) ([]RunSummary, erro
 		var s RunSummary
 		err := scanNamed(rows, map[string]any{
 			"run_id": &s.RunID, "requests": &s.Requests, "completed": &s.Completed, "failed": &s.Failed, "suspect": &s.Suspect,
-			"ttft_mean_s": &s.TTFTMean, "ttft_p50_s": &s.TTFTp50, "ttft_hd_p95_s": &s.TTFTp95, "ttft_hd_p99_s": &s.TTFTp99,
+			"ttft_mean_s": &s.TTFTMean, "ttft_hd_p50_s": &s.TTFTp50, "ttft_hd_p95_s": &s.TTFTp95, "ttft_hd_p99_s": &s.TTFTp99,
 			"itl_mean_s": &s.ITLMean, "itl_hd_p50_s": &s.ITLp50, "itl_hd_p95_s": &s.ITLp95, "itl_hd_p99_s": &s.ITLp99, "tpot_mean_s": &s.TPOTMean,
-			"e2el_mean_s": &s.E2ELMean, "e2el_p50_s": &s.E2ELp50, "e2el_hd_p95_s": &s.E2ELp95, "e2el_hd_p99_s": &s.E2ELp99,
+			"e2el_mean_s": &s.E2ELMean, "e2el_hd_p50_s": &s.E2ELp50, "e2el_hd_p95_s": &s.E2ELp95, "e2el_hd_p99_s": &s.E2ELp99,
 			"request_throughput": &s.RequestThroughput, "output_throughput": &s.OutputThroughput,
 			"total_token_throughput": &s.TotalTokenThroughput, "concurrency": &s.Concurrency,
 			"concurrency_from_starts": &s.ConcurrencyFromStarts,
 			"input_tokens":            &s.InputTokens, "output_tokens": &s.OutputTokens, "gaps": &s.Gaps,
 			"steady_from_s": &s.SteadyFrom, "steady_warm_s": &s.SteadyWarm, "steady_to_s": &s.SteadyTo, "steady_mean_e2els": &s.SteadyE2ELs,
 			"steady_requests": &s.SteadyRequests, "steady_cold_slowdown": &s.SteadyColdSlowdown, "most_in_flight": &s.MostInFlight,
-			"steady_ttft_p50_s": &s.SteadyTTFTp50, "steady_e2el_p50_s": &s.SteadyE2ELp50, "steady_tpot_mean_s": &s.SteadyTPOTMean,
+			"steady_ttft_hd_p50_s": &s.SteadyTTFTp50, "steady_e2el_hd_p50_s": &s.SteadyE2ELp50, "steady_tpot_mean_s": &s.SteadyTPOTMean,
 			"steady_itl_mean_s": &s.SteadyITLMean, "steady_output_throughput": &s.SteadyOutput, "steady_concurrency": &s.SteadyConcurrency,
 		})
 		return s, err

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	duckdb "github.com/marcboeker/go-duckdb/v2"
+
+	"github.com/servestat/servestat/schemas/quantile"
 )
 
 // A flight is a request as the views see it; times in ns.
@@ -220,6 +223,55 @@ func TestOrderOfRequestsChangesNothing(t *testing.T) {
 		rng.Shuffle(len(flights), func(i, j int) { flights[i], flights[j] = flights[j], flights[i] })
 		if got := row(); got != want {
 			t.Errorf("shuffled: %s\nwant      %s", got, want)
+		}
+	}
+}
+
+// The medians that runs are compared by are Harrell and Davis's, also where SQL
+// computes them: of what started in the window, and of nothing else.
+func TestSteadyMediansAreHarrellAndDavis(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 9))
+	var flights []flight
+	ttfts, e2els := map[string][]int64{}, map[string][]int64{}
+	for _, n := range []int{1, 2, 3, 4, 5, 8, 73, 500, 5000} {
+		run := fmt.Sprintf("run%d", n)
+		for i := range n {
+			f := flight{run: run, start: int64(100 + i), ttft: 1e6 + int64(1e9*rng.ExpFloat64())}
+			f.e2el = f.ttft + int64(1e9*rng.Float64())
+			flights, ttfts[run], e2els[run] = append(flights, f), append(ttfts[run], f.ttft), append(e2els[run], f.e2el)
+		}
+		flights = append(flights, // too early, too late, and not completed
+			flight{run: run, start: 99, ttft: 1, e2el: 2}, flight{run: run, start: 6000, ttft: 1, e2el: 2},
+			flight{run: run, start: 100, ttft: 1, e2el: 2, status: "failed"})
+	}
+	db := over(t, flights)
+	for _, s := range []string{"CREATE TABLE steady_windows AS SELECT DISTINCT run_id, 100 AS from_ns, 100 AS warm_ns, 6000 AS to_ns, 1.0 AS mean_e2els, 1 AS most_in_flight, NULL::DOUBLE AS cold_slowdown FROM requests", text("run_steady")} {
+		if _, err := db.Exec(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(ns []int64) float64 {
+		var values []float64
+		var upto []int64
+		for i, v := range slices.Sorted(slices.Values(ns)) {
+			values, upto = append(values, float64(v)), append(upto, int64(i+1))
+		}
+		return quantile.HarrellDavis(values, upto, 0.5) / 1e9
+	}
+	for run := range ttfts {
+		var ttft, e2el float64
+		if err := db.QueryRow("SELECT steady_ttft_hd_p50_s, steady_e2el_hd_p50_s FROM run_steady WHERE run_id = ?", run).Scan(&ttft, &e2el); err != nil {
+			t.Fatal(err)
+		}
+		// Five points integrate the density of few values, a root at either end, less well.
+		within := 1e-7
+		if len(ttfts[run]) < 8 {
+			within = 1e-4
+		}
+		for name, c := range map[string][2]float64{"TTFT": {ttft, want(ttfts[run])}, "E2EL": {e2el, want(e2els[run])}} {
+			if math.Abs(c[0]/c[1]-1) > within {
+				t.Errorf("%s of %s: %.12f s, Harrell and Davis say %.12f s", name, run, c[0], c[1])
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (a *app) compareCommand() *cobra.Command {
 func comparisonFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
-	f.Float64("margin-p99", 0.10, "the same for the tails, p95 and p99, which vary more")
+	f.Float64("margin-p99", 0.10, "the same for p99, which varies more")
 	f.Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
 	f.StringSlice("metric", nil, "judge only these, joined by commas: "+strings.Join(analyze.MetricKeys(), ", "))
 	f.StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")

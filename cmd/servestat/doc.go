@@ -32,7 +32,7 @@ Every metric is judged over its curve and at every max concurrency, p95 and p99
 where runs have at least 72 and 368 values, the share of failed requests and the starts
 that stall; all of them are one family, in which the chance of any false
 "regressed" is 5 %. "Not regressed" excludes a worsening by --margin (--margin-p99
-for p95 and p99); what could not be settled says how many starts would. What
+for p99); what could not be settled says how many starts would. What
 is missing (a file that could not be read, a level that the candidate lacks) leaves
 a comparison inconclusive at best.
 

@@ -38,7 +38,7 @@ func (a *app) planCommand() *cobra.Command {
 	f.String("where", "", "SQL condition over runs")
 	f.StringSlice("metric", nil, "only these, joined by commas: "+strings.Join(analyze.MeasureKeys(), ", "))
 	f.Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
-	f.Float64("margin-p99", 0.10, "the same for the tails, p95 and p99")
+	f.Float64("margin-p99", 0.10, "the same for p99")
 	f.Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
 	f.String("format", "text", "text or json")
 	return cmd

@@ -42,12 +42,14 @@
 --   input_tokens | tokens | input tokens of completed requests | requests
 --   gaps | gaps | chunk gaps of completed requests | cells
 --   itl_mean_s | s | mean gap between chunks of completed requests | cells.sum_ns, count
---   ttft_hd_p95_s | s | 95th percentile of TTFT by Harrell and Davis | cells.p95_ns
+--   ttft_hd_p50_s | s | median of TTFT by Harrell and Davis; its linear one (type 7) where an older servestat wrote the cells | cells.p50_ns
+--   ttft_hd_p95_s | s | 95th percentile, likewise | cells.p95_ns
 --   ttft_hd_p99_s | s | 99th percentile, likewise | cells.p99_ns
 --   itl_hd_p50_s | s | median gap between chunks by Harrell and Davis | cells.p50_ns
 --   itl_hd_p95_s | s | 95th percentile, likewise | cells.p95_ns
 --   itl_hd_p99_s | s | 99th percentile, likewise | cells.p99_ns
---   e2el_hd_p95_s | s | 95th percentile of E2EL by Harrell and Davis | cells.p95_ns
+--   e2el_hd_p50_s | s | median of E2EL by Harrell and Davis, or as with TTFT | cells.p50_ns
+--   e2el_hd_p95_s | s | 95th percentile, likewise | cells.p95_ns
 --   e2el_hd_p99_s | s | 99th percentile, likewise | cells.p99_ns
 --   steady_from_s | s | where the load is reached, since the run's first request | steady_windows.from_ns
 --   steady_warm_s | s | where the steady window begins, after a cold start | steady_windows.warm_ns
@@ -58,6 +60,8 @@
 --   steady_requests | requests | completed requests that started in it | requests
 --   steady_ttft_p50_s | s | median TTFT of these | requests.ttft_ns
 --   steady_e2el_p50_s | s | median E2EL of these | requests.e2el_ns
+--   steady_ttft_hd_p50_s | s | the same by Harrell and Davis | requests.ttft_ns
+--   steady_e2el_hd_p50_s | s | the same by Harrell and Davis | requests.e2el_ns
 --   steady_tpot_mean_s | s | mean TPOT of these | requests
 --   steady_itl_mean_s | s | mean chunk gap, by the share of each request's decoding that lies in the window | requests
 --   steady_output_throughput | tokens/s | output tokens produced in it over its length | requests
@@ -89,6 +93,7 @@ WITH req AS (
     SELECT run_id,
            any_value(count) FILTER (metric = 'itl') AS gaps,
            any_value(CAST(sum_ns AS DOUBLE) / count / 1e9) FILTER (metric = 'itl') AS itl_mean_s,
+           any_value(p50_ns / 1e9) FILTER (metric = 'ttft') AS ttft_hd_p50, any_value(p50_ns / 1e9) FILTER (metric = 'e2el') AS e2el_hd_p50,
            any_value(p95_ns / 1e9) FILTER (metric = 'ttft') AS ttft_hd_p95_s, any_value(p99_ns / 1e9) FILTER (metric = 'ttft') AS ttft_hd_p99_s,
            any_value(p50_ns / 1e9) FILTER (metric = 'itl') AS itl_hd_p50_s,
            any_value(p95_ns / 1e9) FILTER (metric = 'itl') AS itl_hd_p95_s, any_value(p99_ns / 1e9) FILTER (metric = 'itl') AS itl_hd_p99_s,
@@ -108,6 +113,7 @@ SELECT runs.run_id, source_name, model, hardware, path_label, runtime, runtime_v
        CAST(busy_ns AS DOUBLE) / coalesce(span_ns, duration_ns) AS concurrency,
        span_ns IS NOT NULL AS concurrency_from_starts,
        CAST(req.output_tokens AS BIGINT) AS output_tokens, CAST(req.input_tokens AS BIGINT) AS input_tokens,
-       of_cells.* EXCLUDE (run_id),
+       gaps, itl_mean_s, coalesce(ttft_hd_p50, ttft_p50) AS ttft_hd_p50_s, ttft_hd_p95_s, ttft_hd_p99_s, itl_hd_p50_s, itl_hd_p95_s, itl_hd_p99_s,
+       coalesce(e2el_hd_p50, e2el_p50) AS e2el_hd_p50_s, e2el_hd_p95_s, e2el_hd_p99_s,
        run_steady.* EXCLUDE (run_id)
 FROM runs JOIN req USING (run_id) LEFT JOIN of_cells USING (run_id) LEFT JOIN run_steady USING (run_id);
