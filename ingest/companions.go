@@ -173,11 +173,14 @@ func partOf(path string) (upload string, ok bool) {
 		return "profile_export.jsonl", true
 	case name == "profile_export_raw.jsonl" && exists("profile_export.jsonl"):
 		return "profile_export.jsonl", true
-	case name == "profile_export_aiperf.json" && exists("../../phase_manifest.json"):
+	case name == "profile_export_aiperf.json" && exists(phasesAbove):
 		return "../../profile_export.jsonl", true
 	}
 	return inferencePerfAccount(dir, name)
 }
+
+// phasesAbove lies two folders above the results of one phase of AIPerf.
+const phasesAbove = "../../phase_manifest.json"
 
 var (
 	stageFile   = regexp.MustCompile(`^stage_\d+_(lifecycle|prometheus)_metrics\.json$`)

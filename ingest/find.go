@@ -155,9 +155,12 @@ func (f *finder) walk(root, shown string) error {
 	})
 }
 
+// lakeMarker lies at the top of every lake.
+const lakeMarker = "lake.json"
+
 // skipLake keeps a lake inside the walked folder from being taken for input.
 func skipLake(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "lake.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, lakeMarker)); err == nil {
 		return fs.SkipDir
 	}
 	return nil

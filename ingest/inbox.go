@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,17 +17,28 @@ import (
 	"github.com/servestat/servestat/schemas/lake"
 )
 
+// Objects are what a store has, as far as an inbox looks at it. Who reads one closes it.
+type Objects interface {
+	Get(ctx context.Context, name string) (io.ReadCloser, error)
+	GetRange(ctx context.Context, name string, from, n int64) (io.ReadCloser, error)
+	// List calls each for the names that begin with folder, which ends in a slash or is
+	// empty, in no order.
+	List(ctx context.Context, folder string, each func(lake.Entry) error) error
+	Stat(ctx context.Context, name string) (lake.Entry, error)
+}
+
 // An Inbox is what lies under a prefix of a bucket, to be gone through like a folder:
 // with the side-cars above it, the server logs beside results, the files that belong
 // together. A tree of empty files stands for the objects, so that what looks around
 // an upload finds what is there; to open one of them reads the object, and none is
 // copied for it but archives.
 type Inbox struct {
-	store lake.Store
+	store Objects
 	name  string // of the whole bucket, as the user knows it
 	root  string // the folder that stands for the bucket
 	one   string // the object that was named, and no folder
 	found []string
+	near  []string         // what lies in the folder of one, and below
 	sizes map[string]int64 // by path below root
 	// Skipped are objects that cannot be files.
 	Skipped []Skipped
@@ -41,14 +53,25 @@ var inboxes struct {
 
 // OpenInbox lists what lies at a prefix of a store, called name: an object, or all
 // below a folder. Close it when what was found there is taken in.
-func OpenInbox(ctx context.Context, store lake.Store, name, prefix string) (*Inbox, error) {
+func OpenInbox(ctx context.Context, store Objects, name, prefix string) (*Inbox, error) {
+	return newInbox(ctx, store, name, func(b *Inbox) error { return b.lookInto(ctx, prefix) })
+}
+
+// OpenArrival looks at an object because it is said to have come, and at what lies
+// around it: [Inbox.Arrived] says what to take in. It fails with [fs.ErrNotExist] where
+// there is no such object, or an empty one.
+func OpenArrival(ctx context.Context, store Objects, name, key string) (*Inbox, error) {
+	return newInbox(ctx, store, name, func(b *Inbox) error { return b.lookAt(ctx, key) })
+}
+
+func newInbox(ctx context.Context, store Objects, name string, look func(*Inbox) error) (*Inbox, error) {
 	root, err := os.MkdirTemp("", "servestat-inbox-")
 	if err != nil {
 		return nil, err
 	}
 	b := &Inbox{store: store, name: name, sizes: map[string]int64{}}
 	if b.root, err = filepath.EvalSymlinks(root); err == nil { // as walking it will show it
-		err = b.lookInto(ctx, prefix)
+		err = look(b)
 	}
 	if err != nil {
 		os.RemoveAll(root)
@@ -88,17 +111,29 @@ func (b *Inbox) lookInto(ctx context.Context, prefix string) error {
 	if folder != "" {
 		folder += "/"
 	}
+	above, err := b.statAbove(ctx, folder, SidecarName)
+	if err != nil {
+		return err
+	}
+	n, err := b.list(ctx, folder, above)
+	if n == 0 && err == nil && denied == nil {
+		err = fmt.Errorf("%s/%s: %w: there is no such object, and none below it", b.name, prefix, fs.ErrNotExist)
+	}
+	if n == 0 {
+		return cmp.Or(err, denied)
+	}
+	return err
+}
+
+// list lets files stand for what lies in a folder, and above it.
+func (b *Inbox) list(ctx context.Context, folder string, above []lake.Entry) (n int, err error) {
 	var entries []lake.Entry
-	err := b.store.List(ctx, folder, func(e lake.Entry) error {
+	err = b.store.List(ctx, folder, func(e lake.Entry) error {
 		entries = append(entries, e)
 		return nil
 	})
 	if err != nil {
-		return err
-	}
-	above, err := b.sidecarsAbove(ctx, folder)
-	if err != nil {
-		return err
+		return 0, err
 	}
 	slices.SortFunc(entries, func(x, y lake.Entry) int { return strings.Compare(x.Name, y.Name) })
 	lakes := lakesAmong(entries)
@@ -106,37 +141,34 @@ func (b *Inbox) lookInto(ctx context.Context, prefix string) error {
 		if strings.HasSuffix(e.Name, "/") || slices.ContainsFunc(lakes, func(at string) bool { return strings.HasPrefix(e.Name, at) }) {
 			continue
 		}
-		if !b.stand(e) {
+		switch {
+		case !b.stand(e):
 			b.Skipped = append(b.Skipped, Skipped{b.name + "/" + e.Name, "its key is no path of a file"})
-			continue
-		}
-		if b.one == "" || e.Name == b.one {
+		case b.one == "" || e.Name == b.one:
 			b.found = append(b.found, e.Name)
+		default:
+			b.near = append(b.near, e.Name)
 		}
 	}
 	for _, e := range above {
 		b.stand(e)
 	}
-	if len(entries) == 0 && denied != nil {
-		return denied
-	}
-	if len(entries) == 0 {
-		return fmt.Errorf("%s/%s: %w: there is no such object, and none below it", b.name, prefix, fs.ErrNotExist)
-	}
-	return nil
+	return len(entries), nil
 }
 
-// sidecarsAbove looks for side-cars in the folders that a folder is in. Where only the
-// inbox may be read, there are none above it.
-func (b *Inbox) sidecarsAbove(ctx context.Context, folder string) ([]lake.Entry, error) {
+// statAbove looks for names in the folders that a folder is in. Where only the inbox
+// may be read, there are none above it.
+func (b *Inbox) statAbove(ctx context.Context, folder string, names ...string) ([]lake.Entry, error) {
 	var found []lake.Entry
 	for dir := path.Dir(strings.TrimSuffix(folder, "/")); folder != ""; dir = path.Dir(dir) {
-		e, err := b.store.Stat(ctx, strings.TrimPrefix(path.Join(dir, SidecarName), "./"))
-		if err == nil {
-			found = append(found, e)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return nil, err
+		for _, name := range names {
+			e, err := b.statOptional(ctx, path.Join(dir, name))
+			if err != nil {
+				return nil, err
+			}
+			if e.Name != "" {
+				found = append(found, e)
+			}
 		}
 		if dir == "." {
 			break
@@ -145,11 +177,20 @@ func (b *Inbox) sidecarsAbove(ctx context.Context, folder string) ([]lake.Entry,
 	return found, nil
 }
 
+// statOptional is the zero Entry for an object that is not there, or not to be seen.
+func (b *Inbox) statOptional(ctx context.Context, name string) (lake.Entry, error) {
+	e, err := b.store.Stat(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return lake.Entry{}, nil
+	}
+	return e, err
+}
+
 // lakesAmong finds the prefixes of lakes: they are no input.
 func lakesAmong(entries []lake.Entry) []string {
 	var at []string
 	for _, e := range entries {
-		if dir, base := path.Split(e.Name); base == "lake.json" {
+		if dir, base := path.Split(e.Name); base == lakeMarker {
 			at = append(at, dir)
 		}
 	}
@@ -162,7 +203,7 @@ func (b *Inbox) stand(e lake.Entry) bool {
 	if !filepath.IsLocal(rel) || filepath.ToSlash(filepath.Clean(rel)) != e.Name {
 		return false
 	}
-	file := filepath.Join(b.root, rel)
+	file := b.file(e.Name)
 	if os.MkdirAll(filepath.Dir(file), 0o777) != nil {
 		return false
 	}
@@ -180,6 +221,18 @@ func (b *Inbox) Names() []string { return b.found }
 
 // Find lists the uploads among the objects of these names, as [Find] does for files.
 func (b *Inbox) Find(ctx context.Context, names []string) ([]Upload, []Skipped, error) {
+	if b.one == "" {
+		return b.findMet(ctx, names)
+	}
+	var f finder
+	for _, name := range names { // the object that was named outright
+		f.uploads = append(f.uploads, f.fileUpload(b.file(name), b.name+"/"+name, b.sizes[name]))
+	}
+	return f.uploads, nil, nil
+}
+
+// findMet lists the uploads among objects that are met, and were not named.
+func (b *Inbox) findMet(ctx context.Context, names []string) ([]Upload, []Skipped, error) {
 	type looked struct {
 		finder
 		err error
@@ -187,10 +240,10 @@ func (b *Inbox) Find(ctx context.Context, names []string) ([]Upload, []Skipped, 
 	all := make([]looked, len(names))
 	var wg sync.WaitGroup
 	next := make(chan int)
-	for range 16 { // they wait for answers
+	for range min(16, len(names)) { // they wait for answers
 		wg.Go(func() {
 			for i := range next {
-				all[i].err = b.look(ctx, &all[i].finder, names[i])
+				all[i].err = b.meet(ctx, &all[i].finder, names[i])
 			}
 		})
 	}
@@ -209,20 +262,19 @@ func (b *Inbox) Find(ctx context.Context, names []string) ([]Upload, []Skipped, 
 	return f.uploads, f.skipped, nil
 }
 
-func (b *Inbox) look(ctx context.Context, f *finder, name string) error {
+// meet takes an object for what its content says it is, as a folder's walk does.
+func (b *Inbox) meet(ctx context.Context, f *finder, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
-	}
-	p, shown := filepath.Join(b.root, filepath.FromSlash(name)), b.name+"/"+name
-	if name == b.one {
-		f.uploads = append(f.uploads, f.fileUpload(p, shown, b.sizes[name]))
-		return nil
 	}
 	if slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return strings.HasPrefix(part, ".") }) {
 		return nil
 	}
-	return f.addFound(p, shown)
+	return f.addFound(b.file(name), b.name+"/"+name)
 }
+
+// file is what stands for an object.
+func (b *Inbox) file(name string) string { return filepath.Join(b.root, filepath.FromSlash(name)) }
 
 // inboxOf returns the inbox that a path lies in, and the object that it stands for.
 func inboxOf(p string) (b *Inbox, name string) {

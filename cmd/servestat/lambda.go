@@ -31,8 +31,10 @@ it, and deploy/lambda has a template.
 An event of S3, direct, by way of SNS or EventBridge, or out of a queue of SQS, names
 an object, which is read out of an --inbox and taken into the lake. An event is a
 hint: an object outside the inboxes is refused, one that is gone is nothing to do,
-one that was taken in already costs its reading. Of a batch out of SQS, only the
-messages that could not be done are given back, for SQS to bring again.
+one that was taken in already costs its reading. It is read with what lies around it,
+as by a reconcile, and where it is a servestat.yaml or a server's log, the results that
+it tells of are read again. Of a batch out of SQS, only the messages that could not be
+done are given back, for SQS to bring again.
 
 An event about the lake's own manifests brings the results that the lake keeps up to
 date (servestat analyze), once for a batch: let a queue gather them for a minute, so
@@ -301,15 +303,15 @@ func (fn *function) read(body []byte) (errand, error) {
 	}
 	asked := errand{ignored: notice.Ignored}
 	for _, o := range notice.Objects {
-		if (events.Allowed{fn.lake}).Check("", o) == nil {
+		if _, err := (events.Allowed{fn.lake}).Find("", o); err == nil {
 			asked.analyze = true
 			continue
 		}
-		i := slices.IndexFunc(fn.allowed, func(b events.Bucket) bool { return events.Allowed{b}.Check("", o) == nil })
-		if i < 0 {
-			return errand{}, fmt.Errorf("%q: %w", o.Key, fn.allowed.Check("", o))
+		from, err := fn.allowed.Find("", o)
+		if err != nil {
+			return errand{}, fmt.Errorf("%q: %w", o.Key, err)
 		}
-		asked.objects = append(asked.objects, wanted{fn.inboxes[i], o.Key})
+		asked.objects = append(asked.objects, wanted{fn.inboxes[slices.Index(fn.allowed, from)], o.Key})
 	}
 	return asked, nil
 }
@@ -383,8 +385,8 @@ func (d *delivery) take(ctx context.Context, asked errand) (err error) {
 	return nil
 }
 
-// object takes in one object. It goes by way of the inbox, so that side-cars and
-// server logs beside the object count as they do for a reconcile.
+// object takes in one object, with all that lies around it, as a reconcile does; and
+// what it tells of, where it is a side-car or a server's log that came late.
 func (d *delivery) object(ctx context.Context, o wanted) error {
 	inbox, err := o.open(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -396,7 +398,7 @@ func (d *delivery) object(ctx context.Context, o wanted) error {
 		return err
 	}
 	defer inbox.Close()
-	uploads, skipped, err := inbox.Find(ctx, inbox.Names())
+	uploads, skipped, err := inbox.Arrived(ctx)
 	if err != nil {
 		return err
 	}
@@ -404,7 +406,7 @@ func (d *delivery) object(ctx context.Context, o wanted) error {
 		d.Skipped++
 		d.fn.a.term.detailf("skipped %s: %s", s.Name, s.Why)
 	}
-	for _, s := range append(inbox.Skipped, skipped...) {
+	for _, s := range skipped {
 		skip(s)
 	}
 	return d.in.IngestAll(ctx, uploads, skip, d.told)
@@ -416,7 +418,7 @@ func (o wanted) open(ctx context.Context) (*ingest.Inbox, error) {
 		return nil, err
 	}
 	whole := b.At("")
-	return ingest.OpenInbox(ctx, whole, whole.String(), o.key)
+	return ingest.OpenArrival(ctx, whole, whole.String(), o.key)
 }
 
 func (d *delivery) told(rep *ingest.Report) error {

@@ -31,6 +31,7 @@ import (
 	"github.com/servestat/servestat/report/html"
 	"github.com/servestat/servestat/report/table"
 	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/lake/bucket"
 )
 
 const serveLong = `Answer HTTP: take uploads and events into the lake, and give runs, reports and
@@ -53,7 +54,7 @@ names the file that says who may do what; servestat token writes tokens into it.
 Where it names tenants, each has a lake of its own below --lake.
 
 An event is a hint: what it names is read out of a bucket that --bucket or the access
-file lists, and no URL in it is followed.
+file lists, with what lies around it there, and no URL in it is followed.
 
 After uploads, what their runs touch is analysed again, as servestat analyze does.
 Who did what goes to --audit-log, a JSON object a line.`
@@ -72,7 +73,7 @@ func (a *app) serveCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.String("listen", "127.0.0.1:8080", "address to listen on; one that is not loopback wants --access")
 	f.String("access", "", "file that says who may do what (see servestat token --help)")
-	f.StringArray("bucket", nil, "bucket that events may speak of, NAME=FOLDER; may be repeated")
+	f.StringArray("bucket", nil, "bucket that events may speak of, s3://bucket/prefix or NAME=FOLDER; may be repeated")
 	f.String("audit-log", "", "file to append a line about each request to (default: stderr)")
 	f.String("tls-cert", "", "certificate, to speak HTTPS")
 	f.String("tls-key", "", "key of --tls-cert")
@@ -191,35 +192,76 @@ func (a *app) serveConfig() (*serve.Config, error) {
 
 // serveAccess reads who may call, and which buckets events may speak of.
 func (a *app) serveAccess(cfg *serve.Config) error {
-	folders := events.Folders{}
 	for _, text := range a.config.GetStringSlice("bucket") {
-		name, folder, ok := strings.Cut(text, "=")
-		if !ok || name == "" || folder == "" {
-			return usagef("--bucket results=/srv/results", "--bucket %q: want NAME=FOLDER", text)
+		b := events.Bucket{URI: text}
+		if name, folder, ok := strings.Cut(text, "="); ok && !bucket.Is(text) {
+			b = events.Bucket{Name: name, Folder: folder}
 		}
-		cfg.Buckets = append(cfg.Buckets, events.Bucket{Name: name, Folder: folder})
+		if err := b.Settle(); err != nil {
+			return usagef("--bucket results=/srv/results, or --bucket s3://lab/inbox", "--bucket %q: %w", text, err)
+		}
+		cfg.Allowed = append(cfg.Allowed, b)
 	}
 	if file := a.config.GetString("access"); file != "" {
-		if len(cfg.Buckets) > 0 {
+		if len(cfg.Allowed) > 0 {
 			return usagef("put it under buckets: of the access file", "--bucket does not go with --access")
 		}
 		guard, err := access.Open(file, func(s string) { a.term.warnf("%s", s) })
 		if err != nil {
 			return usagef("servestat token --access "+file+" makes one", "access file: %w", err)
 		}
-		cfg.Guard, cfg.Buckets = guard, guard.Buckets()
+		cfg.Guard, cfg.Allowed = guard, guard.Buckets()
 	}
-	for _, b := range cfg.Buckets {
-		if folder, ok := folders[b.Name]; ok && folder != b.Folder {
-			return usagef("", "bucket %s is in two folders, %s and %s", b.Name, folder, b.Folder)
+	cfg.Buckets = buckets{a}
+	for _, b := range cfg.Allowed {
+		if err := a.checkBucket(b); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkBucket refuses a bucket that cannot be read, and one that holds what the server
+// writes: it would take its own files for uploads.
+func (a *app) checkBucket(b events.Bucket) error {
+	if b.Folder != "" {
 		if info, err := os.Stat(b.Folder); err != nil || !info.IsDir() {
 			return usagef("", "bucket %s: %s is no folder", b.Name, b.Folder)
 		}
-		folders[b.Name] = b.Folder
+		return nil
 	}
-	cfg.Objects = folders
+	if _, err := a.bucketAt(b.URI); err != nil {
+		return usagef("", "bucket %s: %w", b.Name, err)
+	}
+	uri := a.config.GetString("lake")
+	if !bucket.Is(uri) {
+		return nil
+	}
+	at, err := bucket.Parse(uri)
+	if err != nil {
+		return usagef("", "--lake: %w", err)
+	}
+	if at.Bucket == b.Name && strings.HasPrefix(at.Prefix+"/", b.Prefix) {
+		return usagef("give uploads a prefix of their own", "--lake %s lies in the bucket that events may speak of, below %q", at, b.Prefix)
+	}
 	return nil
+}
+
+// buckets opens those of the configuration.
+type buckets struct{ a *app }
+
+// Open implements [serve.Buckets]. Objects have the names that a reconcile of the
+// bucket gives them.
+func (o buckets) Open(_ context.Context, b events.Bucket) (ingest.Objects, string, error) {
+	if b.Folder != "" {
+		return serve.Folder(b.Folder), b.Name, nil
+	}
+	at, err := o.a.bucketAt(b.URI)
+	if err != nil {
+		return nil, "", err
+	}
+	whole := at.At("")
+	return whole, whole.String(), nil
 }
 
 // listen opens the address, unless everybody could call there.

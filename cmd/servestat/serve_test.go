@@ -419,6 +419,11 @@ func TestServeEvents(t *testing.T) {
 	bucket := filepath.Join(dir, "bucket")
 	copyTree(t, "testdata/demo/logs/0.20.0/c8", filepath.Join(bucket, "inbox"))
 	writeFileOf(t, filepath.Join(bucket, "inbox", "empty.json"), nil)
+	writeFileOf(t, filepath.Join(bucket, "inbox", "notes.txt"), []byte("nothing\n"))
+	writeFileOf(t, filepath.Join(dir, "secret.json"), []byte(hostileResult("")))
+	if err := os.Symlink(filepath.Join(dir, "secret.json"), filepath.Join(bucket, "secret.json")); err != nil {
+		t.Fatal(err)
+	}
 	s := serveLake(t, filepath.Join(dir, "lake"), "--bucket", "results="+bucket)
 	event := func(bucket, key string) []byte {
 		return fmt.Appendf(nil, `{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":%q},"object":{"key":%q,"size":1,"eTag":"x"}}}]}`, bucket, key)
@@ -430,7 +435,9 @@ func TestServeEvents(t *testing.T) {
 		{"results", "inbox/run1.json.gz", `"outcome":"ingested"`, 200},
 		{"results", "inbox/run1.json.gz", `"outcome":"known"`, 200},
 		{"results", "inbox/gone.json.gz", `"outcome":"absent"`, 200},
-		{"results", "inbox/empty.json", `"outcome":"quarantined","why":"not a format that servestat knows: an empty file`, 200},
+		{"results", "inbox/empty.json", `"outcome":"absent","why":"there is no such object now, or it is empty`, 200},
+		{"results", "inbox/notes.txt", `"outcome":"skipped","why":"no benchmark result`, 200},
+		{"results", "secret.json", `"outcome":"absent"`, 200}, // a link that leads out of the folder
 		{"results", "inbox", `"outcome":"absent"`, 200},
 		{"other", "inbox/run1.json.gz", `none of the objects may be read`, 403},
 		{"results", "../audit", `none of the objects may be read`, 403},

@@ -151,7 +151,8 @@ func TestAccessFilesThatAreRefused(t *testing.T) {
 		{"oidc: [{name: a, issuer: 'https://issuer.example', subject: x, scopes: [read]}]", "no audience"},
 		{"oidc: [{name: a, issuer: 'https://issuer.example', audience: s, subject: '*', scopes: [read]}]", "everybody"},
 		{"webhooks: [{name: a}]", "secret_file"},
-		{"buckets: [{name: a}]", "no folder"},
+		{"buckets: [{name: a}]", "a folder or a uri"},
+		{"buckets: [{name: a, uri: 's3://b/inbox'}]", "called a here"},
 	} {
 		name := filepath.Join(t.TempDir(), "access.yaml")
 		write(t, name, c.text)
@@ -165,6 +166,7 @@ func FuzzAccessFile(f *testing.F) {
 	f.Add("tokens: [{name: a, id: x, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, scopes: [upload], tenant: b}]")
 	f.Add("oidc: [{name: a, issuer: 'https://issuer.example', audience: s, subject: 'repo:a/b:*', claims: {ref: x}, scopes: [read]}]")
 	f.Add("buckets: [{name: a, folder: b, prefix: c, tenant: d}]")
+	f.Add("buckets: [{uri: 's3://a/b', tenant: d}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := parseFile([]byte(text))
 		if err != nil {

@@ -27,6 +27,7 @@
 //	    tenant: team-a
 //	buckets:
 //	  - {name: results, prefix: inbox/, folder: /srv/results, tenant: team-a}
+//	  - {uri: "s3://lab/inbox", tenant: team-a}
 //
 // The file is read again when it changes, so that a token that is taken out of it
 // is of no use a second later.

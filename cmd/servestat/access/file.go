@@ -140,8 +140,9 @@ func (f *File) check() error {
 			return fmt.Errorf("webhooks[%d] %s: %w", i, w.Name, err)
 		}
 	}
-	for i, b := range f.Buckets {
-		if err := errors.Join(checkTenant(b.Tenant), checkBucket(b)); err != nil {
+	for i := range f.Buckets {
+		b := &f.Buckets[i]
+		if err := errors.Join(checkTenant(b.Tenant), b.Settle()); err != nil {
 			return fmt.Errorf("buckets[%d] %s: %w", i, b.Name, err)
 		}
 	}
@@ -221,16 +222,6 @@ var tenantName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func checkTenant(name string) error {
 	if name != "" && !tenantName.MatchString(name) {
 		return fmt.Errorf("tenant %q: want at most 63 small letters, digits and dashes", name)
-	}
-	return nil
-}
-
-func checkBucket(b events.Bucket) error {
-	switch {
-	case b.Name == "":
-		return errors.New("it has no name")
-	case b.Folder == "":
-		return errors.New("it has no folder")
 	}
 	return nil
 }

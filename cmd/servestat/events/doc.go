@@ -11,5 +11,5 @@
 // An event is a hint that something may be there, from somebody who may be lying
 // about it. What it says of size and content is not looked at, a URL in it is never
 // followed, and objects are read only out of buckets that the configuration names
-// (see [Allowed]), by way of a [Fetcher] that was made from the configuration too.
+// (see [Allowed]), from where the configuration says that they lie.
 package events

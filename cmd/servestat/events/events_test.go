@@ -4,16 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/textproto"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -160,52 +157,36 @@ func TestOnlyAllowedBucketsAreRead(t *testing.T) {
 		{"", "results", "inbox/x.json", false},
 		{"a", "elsewhere", "x.json", false},
 	} {
-		err := allowed.Check(c.tenant, Object{Bucket: c.bucket, Key: c.key})
+		_, err := allowed.Find(c.tenant, Object{Bucket: c.bucket, Key: c.key})
 		if (err == nil) != c.ok || err != nil && !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
 }
 
-// A folder that serves as a bucket gives what lies below it: no link leads out of
-// it, no pipe keeps the reader waiting, and another bucket is not there.
-func TestFoldersAsBuckets(t *testing.T) {
-	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
-	for name, text := range map[string]string{filepath.Join(dir, "a.json"): "{}", outside: "secret"} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink(outside, filepath.Join(dir, "link.json")); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.json"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	store := Folders{"results": dir}
-	r, size, err := store.Fetch(t.Context(), "results", "a.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if data, _ := io.ReadAll(r); string(data) != "{}" || size != 2 {
-		t.Errorf("%q, %d bytes", data, size)
-	}
+// A bucket says where it lies once. What contradicts itself would let an event read
+// something else than the person who wrote it thinks.
+func TestBucketSettles(t *testing.T) {
 	for _, c := range []struct {
-		bucket, key string
-		want        error
+		in, want Bucket
+		why      string
 	}{
-		{"results", "b.json", fs.ErrNotExist},
-		{"results", "pipe.json", fs.ErrNotExist},
-		{"results", ".", fs.ErrNotExist},
-		{"other", "a.json", ErrNotAllowed},
-		{"results", "link.json", nil},
-		{"results", "../secret", nil},
-		{"results", outside, nil},
+		{Bucket{URI: "s3://lab/inbox/nightly?endpoint=http://127.0.0.1:1"}, Bucket{Name: "lab", Prefix: "inbox/nightly/", URI: "s3://lab/inbox/nightly?endpoint=http://127.0.0.1:1"}, ""},
+		{Bucket{URI: "s3://lab"}, Bucket{Name: "lab", URI: "s3://lab"}, ""},
+		{Bucket{Name: "lab", Prefix: "inbox/a/", URI: "s3://lab/inbox"}, Bucket{Name: "lab", Prefix: "inbox/a/", URI: "s3://lab/inbox"}, ""},
+		{Bucket{Name: "results", Folder: "/srv/results"}, Bucket{Name: "results", Folder: "/srv/results"}, ""},
+		{Bucket{Name: "other", URI: "s3://lab"}, Bucket{}, "called other here"},
+		{Bucket{Prefix: "outbox/", URI: "s3://lab/inbox"}, Bucket{}, "not below it"},
+		{Bucket{URI: "https://lab.example/inbox"}, Bucket{}, "want s3://"},
+		{Bucket{URI: "s3:///inbox"}, Bucket{}, "want s3://"},
+		{Bucket{Name: "lab"}, Bucket{}, "a folder or a uri"},
+		{Bucket{Name: "lab", Folder: "/srv", URI: "s3://lab"}, Bucket{}, "a folder or a uri"},
+		{Bucket{Folder: "/srv"}, Bucket{}, "no name"},
 	} {
-		_, _, err := store.Fetch(t.Context(), c.bucket, c.key)
-		if err == nil || c.want != nil && !errors.Is(err, c.want) {
-			t.Errorf("%s %s: %v, want %v", c.bucket, c.key, err, c.want)
+		got := c.in
+		err := got.Settle()
+		if c.why == "" && (err != nil || got != c.want) || c.why != "" && (err == nil || !strings.Contains(err.Error(), c.why)) {
+			t.Errorf("%+v: %+v, %v; want %+v, %s", c.in, got, err, c.want, c.why)
 		}
 	}
 }

@@ -20,10 +20,10 @@ type Config struct {
 	// Guard knows who may call. Without one everybody who reaches the server may do
 	// everything: for a server that only its own machine reaches.
 	Guard *access.Guard
-	// Buckets are those that events may speak of, where the guard names none, and
-	// Objects opens what lies in buckets.
-	Buckets events.Allowed
-	Objects events.Fetcher
+	// Allowed are the buckets that events may speak of, where there is no guard to name
+	// them, and Buckets opens them.
+	Allowed events.Allowed
+	Buckets Buckets
 
 	Lakes    Lakes
 	Commands Commands

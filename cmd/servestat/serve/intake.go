@@ -33,11 +33,12 @@ type lane struct {
 	more    chan struct{} // has one where something was added
 }
 
-// A job is one upload on its way into a lake.
+// A job is an upload on its way into a lake, with others that have to be read again on
+// its account.
 type job struct {
-	upload ingest.Upload
-	of     context.Context // the request, for who follows it; its end is not the upload's
-	done   chan struct{}
+	uploads []ingest.Upload
+	of      context.Context // the request, for who follows it; its end is not the upload's
+	done    chan struct{}
 	// What became of it, when it is done.
 	reports []*ingest.Report
 	skipped []ingest.Skipped
@@ -59,11 +60,10 @@ func newIntake(s *Server) *intake {
 	return in
 }
 
-// take takes an upload into a tenant's lake. It comes back when the upload is
-// committed, or ctx ends; the upload goes on all the same, and discard is called
-// when it is done.
-func (in *intake) take(ctx context.Context, tenant string, up ingest.Upload, discard func()) (*job, error) {
-	j := &job{upload: up, of: ctx, done: make(chan struct{})}
+// take takes uploads into a tenant's lake. It comes back when they are committed, or
+// ctx ends; they go on all the same, and discard is called when that is done.
+func (in *intake) take(ctx context.Context, tenant string, uploads []ingest.Upload, discard func()) (*job, error) {
+	j := &job{uploads: uploads, of: ctx, done: make(chan struct{})}
 	if !in.begin() {
 		discard()
 		return nil, busy(http.StatusServiceUnavailable, "the server is stopping")
@@ -73,7 +73,7 @@ func (in *intake) take(ctx context.Context, tenant string, up ingest.Upload, dis
 		discard()
 		in.work.Done()
 	}()
-	if up.Size > largeUpload {
+	if j.size() > largeUpload {
 		go in.alone(tenant, j)
 	} else {
 		in.enqueue(tenant, j)
@@ -84,6 +84,13 @@ func (in *intake) take(ctx context.Context, tenant string, up ingest.Upload, dis
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func (j *job) size() (n int64) {
+	for _, up := range j.uploads {
+		n += up.Size
+	}
+	return n
 }
 
 // begin counts an upload in, unless the intake is closed.
@@ -203,7 +210,7 @@ func (in *intake) open(tenant string) (*ingest.Ingester, error) {
 func (in *intake) do(ingester *ingest.Ingester, j *job) {
 	ctx, end := in.s.cfg.Trace.Start(following{in.ctx, j.of}, nil, "ingest")
 	begun := time.Now()
-	err := ingester.IngestAll(ctx, []ingest.Upload{j.upload}, func(s ingest.Skipped) { j.skipped = append(j.skipped, s) }, func(rep *ingest.Report) error {
+	err := ingester.IngestAll(ctx, j.uploads, func(s ingest.Skipped) { j.skipped = append(j.skipped, s) }, func(rep *ingest.Report) error {
 		j.reports = append(j.reports, rep)
 		return nil
 	})

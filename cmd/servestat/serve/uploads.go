@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -89,7 +88,7 @@ func (s *Server) upload(c *call) error {
 // takeIn takes a spooled upload into a tenant's lake.
 func (s *Server) takeIn(ctx context.Context, tenant string, sp *spool, name string, labels map[string]string) (*uploaded, error) {
 	sum, size := sp.sum, sp.size
-	j, err := s.intake.take(ctx, tenant, sp.upload(name, labels), sp.discard)
+	j, err := s.intake.take(ctx, tenant, []ingest.Upload{sp.upload(name, labels)}, sp.discard)
 	if err != nil {
 		return nil, err
 	}
@@ -100,9 +99,14 @@ func (s *Server) takeIn(ctx context.Context, tenant string, sp *spool, name stri
 	for _, sk := range j.skipped {
 		answer.Skipped = append(answer.Skipped, skipped{sk.Name, sk.Why})
 	}
-	s.metrics.uploads.WithLabelValues(answer.Outcome).Inc()
-	s.metrics.bytes.Add(float64(size))
+	s.count(answer.Outcome, size)
 	return answer, nil
+}
+
+// count counts an upload in the server's own figures.
+func (s *Server) count(outcome string, size int64) {
+	s.metrics.uploads.WithLabelValues(outcome).Inc()
+	s.metrics.bytes.Add(float64(size))
 }
 
 func outcomeOf(reports []*ingest.Report) string {
@@ -181,13 +185,15 @@ type objectOutcome struct {
 	events.Object
 	Outcome string `json:"outcome"`
 	Why     string `json:"why,omitempty"`
-	SHA256  string `json:"sha256,omitempty"`
+	SHA256  string `json:"sha256,omitempty"` // of what was read of it, decompressed
+	Reread  int    `json:"reread,omitempty"` // uploads beside it or below, of which it tells something new
 }
 
 // What becomes of objects besides what becomes of uploads.
 const (
-	absent  = "absent"  // there is none
+	absent  = "absent"  // there is none, or an empty one
 	refused = "refused" // of a bucket that is not on the list
+	nothing = "skipped" // it is no result, server log or telemetry
 )
 
 // noticed is the answer to an event.
@@ -207,7 +213,7 @@ func (s *Server) event(c *call) error {
 	if err != nil {
 		return problemf(http.StatusBadRequest, "%v", err)
 	}
-	allowed := s.cfg.Buckets
+	allowed := s.cfg.Allowed
 	if s.cfg.Guard != nil {
 		allowed = s.cfg.Guard.Buckets()
 	}
@@ -216,10 +222,10 @@ func (s *Server) event(c *call) error {
 	refusals := 0
 	for _, o := range notice.Objects {
 		out := objectOutcome{Object: o}
-		if err := allowed.Check(c.who.Tenant, o); err != nil {
+		if from, err := allowed.Find(c.who.Tenant, o); err != nil {
 			out.Outcome, out.Why = refused, events.ErrNotAllowed.Error()
 			refusals++
-		} else if err := s.object(c, &out); err != nil {
+		} else if err := s.object(c, from, &out); err != nil {
 			return err
 		}
 		answer.Objects = append(answer.Objects, out)
@@ -232,50 +238,60 @@ func (s *Server) event(c *call) error {
 	return nil
 }
 
-// object takes in one object.
-func (s *Server) object(c *call, out *objectOutcome) error {
+// object takes in one object, with all that lies around it in its bucket, as a
+// reconcile does: both end in the same lake.
+func (s *Server) object(c *call, from events.Bucket, out *objectOutcome) error {
 	release, err := s.slots.take(c.who.Tenant, "uploads")
 	if err != nil {
 		return err
 	}
 	defer release()
-	r, size, err := s.cfg.Objects.Fetch(c.Context(), out.Bucket, out.Key)
+	objects, name, err := s.cfg.Buckets.Open(c.Context(), from)
+	if err != nil {
+		return err
+	}
+	inbox, err := ingest.OpenArrival(c.Context(), objects, name, out.Key)
 	if errors.Is(err, fs.ErrNotExist) {
-		out.Outcome, out.Why = absent, "there is no such object now"
+		out.Outcome, out.Why = absent, "there is no such object now, or it is empty"
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	sp, err := s.spoolObject(r, size)
-	var p *Problem
-	if errors.As(err, &p) && p.Status == http.StatusRequestEntityTooLarge { // to be told again would not make it smaller
-		out.Outcome, out.Why = quarantined, p.Detail
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	out.SHA256 = sp.sum
-	answer, err := s.takeIn(c.Context(), c.who.Tenant, sp, out.Bucket+"/"+out.Key, nil)
-	if err != nil {
-		return err
-	}
-	out.Outcome = answer.Outcome
-	for _, f := range answer.Files {
-		if out.Why == "" {
-			out.Why = f.Quarantined
+	uploads, skipped, err := inbox.Arrived(c.Context())
+	if err != nil || len(uploads) == 0 {
+		inbox.Close()
+		out.Outcome = nothing
+		for _, sk := range skipped {
+			out.Why = sk.Why
 		}
+		return err
 	}
-	return nil
+	return s.takeObjects(c, name+"/"+out.Key, inbox, uploads, out)
 }
 
-func (s *Server) spoolObject(r io.Reader, size int64) (*spool, error) {
-	if err := checkStored(s.cfg.Limits, size); err != nil {
-		return nil, err
+// takeObjects takes in what was found on account of the object called name.
+func (s *Server) takeObjects(c *call, name string, inbox *ingest.Inbox, uploads []ingest.Upload, out *objectOutcome) error {
+	j, err := s.intake.take(c.Context(), c.who.Tenant, uploads, func() { inbox.Close() })
+	if err != nil {
+		return err
 	}
-	return newSpool(s.room, r, s.cfg.Limits)
+	var own []*ingest.Report
+	for _, rep := range j.reports {
+		if rep.SourceName == name || strings.HasPrefix(rep.SourceName, name+"/") { // a member of it
+			own = append(own, rep)
+			out.SHA256 = cmp.Or(out.SHA256, rep.UploadSHA256)
+			out.Why = cmp.Or(out.Why, rep.Quarantined)
+		} else if !rep.Known {
+			out.Reread++
+		}
+	}
+	out.Outcome = nothing
+	if uploads[0].Name == name {
+		out.Outcome = outcomeOf(own)
+		s.count(out.Outcome, uploads[0].Size)
+	}
+	return nil
 }
 
 // consent answers the question of a CloudEvents sender whether it may send
