@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/servestat/servestat/schemas/lake"
 )
@@ -40,6 +41,12 @@ type Inbox struct {
 	found []string
 	near  []string         // what lies in the folder of one, and below
 	sizes map[string]int64 // by path below root
+	// What parts follow from.
+	folder      string       // that the inbox is, with its slash; empty for the whole bucket
+	entries     []lake.Entry // all that was seen, by name
+	unversioned bool         // the store does not tell versions of all of it
+	coupling    map[string]bool
+	faults      atomic.Int64
 	// Skipped are objects that cannot be files.
 	Skipped []Skipped
 }
@@ -69,7 +76,7 @@ func newInbox(ctx context.Context, store Objects, name string, look func(*Inbox)
 	if err != nil {
 		return nil, err
 	}
-	b := &Inbox{store: store, name: name, sizes: map[string]int64{}}
+	b := &Inbox{store: store, name: name, sizes: map[string]int64{}, coupling: map[string]bool{}}
 	if b.root, err = filepath.EvalSymlinks(root); err == nil { // as walking it will show it
 		err = look(b)
 	}
@@ -153,6 +160,8 @@ func (b *Inbox) list(ctx context.Context, folder string, above []lake.Entry) (n 
 	for _, e := range above {
 		b.stand(e)
 	}
+	b.folder, b.entries = folder, append(above, entries...)
+	b.unversioned = slices.ContainsFunc(b.entries, func(e lake.Entry) bool { return e.Version == "" })
 	return len(entries), nil
 }
 
@@ -305,6 +314,7 @@ func openFile(p string) (io.ReadCloser, error) {
 	if !ok { // a side-car may name what lies elsewhere in the bucket
 		e, err := b.store.Stat(context.Background(), name)
 		if err != nil {
+			b.fault(err)
 			return nil, err
 		}
 		size = e.Size
@@ -328,7 +338,12 @@ func openHead(p string) (io.ReadCloser, error) {
 	if b == nil {
 		return os.Open(p)
 	}
-	return b.store.GetRange(context.Background(), name, 0, streamHead)
+	body, err := b.store.GetRange(context.Background(), name, 0, streamHead)
+	if err != nil {
+		b.fault(err)
+		return nil, err
+	}
+	return faultReader{body, b}, nil
 }
 
 // saidOf makes an error that speaks of a file speak of what it stands for.
@@ -364,6 +379,7 @@ func (r *objectReader) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if err := r.connect(); err != nil {
+			r.inbox.fault(err)
 			return 0, err
 		}
 		n, err := r.body.Read(p)
@@ -378,6 +394,7 @@ func (r *objectReader) Read(p []byte) (int, error) {
 		r.body = nil
 		const most = 5
 		if r.broken++; r.broken > most {
+			r.inbox.fault(err)
 			return 0, fmt.Errorf("%s/%s: at byte %d of %d: %w", r.inbox.name, r.name, r.at, r.size, err)
 		}
 	}

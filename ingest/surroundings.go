@@ -44,7 +44,7 @@ var configKeys = []string{
 	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-queries", "idle-timeout", "min-rate",
 	"quiet-after", "drain", "scope", "tenant", "valid", "every", "settle", "once",
 	"min-valid", "quality-margin",
-	"require",
+	"require", "all",
 }
 
 // surroundings reads what lies around uploads, each file once.

@@ -302,6 +302,11 @@ the inbox says, and analyzes:
 	62 uploads in the inbox: 0 in the lake already, 62 new; 60 new runs
 	analyze: 4 units, 0 reused
 
+Of an inbox in a bucket, what has not changed since a reconcile went through it costs
+its listing: names, sizes and ETags are compared, for each folder at the top by itself
+and for what lies at the top with all of them, so give each night a folder. Another
+build of servestat and other options read again; so does --all.
+
 # Run it as a function
 
 In AWS Lambda the same binary, called bootstrap, answers events without a server:
@@ -312,7 +317,8 @@ In AWS Lambda the same binary, called bootstrap, answers events without a server
 What arrives in the inbox is taken into the lake, by way of S3's notifications, direct
 or out of SQS, of which only the messages that could not be done come again. What that
 writes to the lake is told of too, and brings results up to date, once for a minute's
-uploads. A schedule, or {"task": "weekly-report"}, does a reconcile and then the weekly
+uploads: the load points that the new runs touch, and what compares them, while the rest
+is reused. The answer and the log say how much ("analyzed": {"computed": 1, "reused": 3}). A schedule, or {"task": "weekly-report"}, does a reconcile and then the weekly
 report; {"task": "reconcile"} and {"task": "analyze"} do that alone. The environment
 says where: SERVESTAT_LAKE, SERVESTAT_INBOX, SERVESTAT_OUT, and what else flags say
 elsewhere. Of any other object no event is heeded, and an inbox in which the lake or
@@ -480,9 +486,14 @@ analysed again and the rest reused; -v says how much.
 
 POST /v1/events takes notifications of object stores and brokers: S3, MinIO and Ceph,
 also by way of SNS and EventBridge; CloudEvents; Pub/Sub push; Event Grid. An event is
-only a hint: the object is read out of a bucket that --bucket NAME=FOLDER or the access
-file lists, and no URL in an event is followed. It is read by itself: what lies beside
-it says nothing of it, as it does where a folder is watched or ingested.
+only a hint: the object is read out of a bucket that --bucket or the access file lists,
+and no URL in an event is followed. --bucket is s3://bucket/prefix, or NAME=FOLDER for a
+folder of this machine. The object is read with what lies around it there, side-cars,
+server logs, companions, and known by the name that a reconcile of the bucket gives it:
+so it does not matter which of the two came first. An event about a servestat.yaml or a
+server's log has the results read again that it tells of. Events may be lost, and
+uploads come before what tells of them: let a reconcile go through the bucket every
+hour, and before a report.
 
 # Who may do what
 
@@ -509,6 +520,7 @@ file again when it changes. By hand, more can be written into it:
 	  - {name: inbox, secret_file: /run/secrets/inbox, tenant: team-a}
 	buckets:                                   # what events may speak of
 	  - {name: results, prefix: inbox/, folder: /srv/results, tenant: team-a}
+	  - {uri: "s3://lab/inbox", tenant: team-a}
 
 A tenant has a lake of its own, in a folder of its name below --lake; either all callers
 have a tenant or none has. Which tenant's a request is follows from its credential alone.

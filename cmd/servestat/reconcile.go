@@ -23,8 +23,12 @@ late, or not at all. After a reconcile the lake is the same as if each had come 
 it depends on what lies in the inbox, and on nothing else. Run it every hour, and
 before a report.
 
-Of an object that the lake knows by name, its bytes are read and digested, and that is
-all: nothing is trusted that does not follow from the content.`
+Of a file that the lake knows by name, its bytes are read and digested, and that is all.
+Of an inbox in a bucket, what was gone through once is not even read while its listing
+is the same: names, sizes and ETags of all that lies in one folder at the top of the
+inbox and at the top itself, under the same options, by the same build of servestat. So
+an inbox of a folder a night costs a listing and the new folder. --all reads everything
+again.`
 
 func (a *app) reconcileCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -44,6 +48,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.String("format", "text", "text or json")
+	f.Bool("all", false, "read also what has not changed in a bucket since it was gone through")
 	takeFlags(f)
 	return cmd
 }
@@ -67,7 +72,7 @@ func (a *app) reconcile(ctx context.Context, inboxes []string) error {
 	}
 	var t tally
 	for _, inbox := range inboxes {
-		one, err := a.ingestPart(ctx, l, []string{inbox}, of, opts, nil)
+		one, err := a.goThrough(ctx, l, inbox, of, opts)
 		if errors.Is(err, fs.ErrNotExist) && bucket.Is(inbox) { // an empty prefix is no prefix
 			a.term.infof("%v", err)
 			err = nil
@@ -90,6 +95,134 @@ func (a *app) reconcile(ctx context.Context, inboxes []string) error {
 	}
 	_, err = fmt.Fprintln(a.stdout, r)
 	return err
+}
+
+// goThrough takes in what of an inbox the lake does not know.
+func (a *app) goThrough(ctx context.Context, l *lake.Lake, uri string, of ingest.Shard, opts ingest.Options) (t tally, err error) {
+	if !bucket.Is(uri) {
+		return a.ingestPart(ctx, l, []string{uri}, of, opts, nil)
+	}
+	if opts.Limits, err = a.limits(); err != nil {
+		return t, err
+	}
+	at, err := a.bucketAt(uri)
+	if err != nil {
+		return t, err
+	}
+	inbox, err := ingest.OpenInbox(ctx, at.At(""), at.At("").String(), at.Prefix)
+	if err != nil {
+		return t, err
+	}
+	defer inbox.Close()
+	g := &going{a: a, inbox: inbox, place: opts.Place(at.URI(), of)}
+	if !a.config.GetBool("all") {
+		if g.before, err = l.Settled(g.place); err != nil {
+			return t, err
+		}
+	}
+	names := g.unsettled(inbox.Parts(of), &t)
+	if len(names) == 0 {
+		return t, nil
+	}
+	uploads, skipped, err := inbox.Find(ctx, names)
+	if err != nil {
+		return t, err
+	}
+	skipped = append(skipped, g.ofPending(inbox.Skipped)...)
+	for _, s := range skipped {
+		g.count(s.Name, func(c *lake.SettledPart) { c.Skipped++ })
+	}
+	taken, err := a.ingestFound(ctx, l, uploads, skipped, opts, g.took)
+	if err != nil {
+		return t, err
+	}
+	t.merge(taken)
+	return t, g.settle(l)
+}
+
+// A going is one way through an inbox in a bucket.
+type going struct {
+	a       *app
+	inbox   *ingest.Inbox
+	place   string
+	before  *lake.Settled
+	pending []ingest.Part
+	counts  map[string]lake.SettledPart // of pending parts, by name
+}
+
+// unsettled counts what is settled, and gives the names of what is not.
+func (g *going) unsettled(parts []ingest.Part, t *tally) (names []string) {
+	g.counts = map[string]lake.SettledPart{}
+	same := 0
+	for _, p := range parts {
+		var known lake.SettledPart
+		if g.before != nil {
+			known = g.before.Parts[p.Name]
+		}
+		if known.Print == "" || known.Print != p.Print && known.Print != p.Coupled {
+			g.pending = append(g.pending, p)
+			g.counts[p.Name] = lake.SettledPart{}
+			names = append(names, p.Names...)
+			continue
+		}
+		same++
+		t.uploads, t.known = t.uploads+known.Uploads, t.known+known.Uploads
+		t.quarantined, t.skipped = t.quarantined+known.Quarantined, t.skipped+known.Skipped
+	}
+	if same > 0 {
+		g.a.term.infof("not changed, and not read again: %s of the inbox", count(same, "part"))
+	}
+	return names
+}
+
+// ofPending leaves out what was skipped, and counted, before.
+func (g *going) ofPending(all []ingest.Skipped) (skipped []ingest.Skipped) {
+	for _, s := range all {
+		if _, ok := g.counts[g.inbox.PartOf(s.Name)]; ok {
+			skipped = append(skipped, s)
+		}
+	}
+	return skipped
+}
+
+// took counts an upload.
+func (g *going) took(rep *ingest.Report) error {
+	if rep.Archive && rep.Quarantined == "" {
+		return nil
+	}
+	g.count(rep.SourceName, func(c *lake.SettledPart) {
+		c.Uploads++
+		if rep.Quarantined != "" {
+			c.Quarantined++
+		}
+	})
+	return nil
+}
+
+func (g *going) count(name string, add func(*lake.SettledPart)) {
+	part := g.inbox.PartOf(name)
+	c := g.counts[part]
+	add(&c)
+	g.counts[part] = c
+}
+
+// settle keeps what is known now, if all could be read.
+func (g *going) settle(l *lake.Lake) error {
+	if n := g.inbox.Faults(); n > 0 {
+		g.a.term.infof("%s could not be read: the next reconcile reads again what this one read", count(n, "object"))
+		return nil
+	}
+	for _, p := range g.pending {
+		c := g.counts[p.Name]
+		if c.Print = p.Print; g.inbox.Coupled(p) {
+			c.Print = p.Coupled
+		}
+		if c.Print == "" { // the store does not tell versions
+			return nil
+		}
+		g.counts[p.Name] = c
+	}
+	return l.Settle(g.inbox.Settling(g.place, g.before, g.counts))
 }
 
 // reconciled says what a reconcile found and did.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -187,46 +189,111 @@ func countFiles(t *testing.T, folder, pattern string) int {
 	return len(found)
 }
 
-// Events are lost, come late, twice and in any order: a reconcile makes good.
+// Events are lost, come late, twice and in any order: a reconcile makes good. They are
+// of all that lies in the inbox, side-cars, server logs and telemetry too.
 func TestServerlessReconcile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts an S3 server")
 	}
 	server := buckettest.Start(t)
 	t.Setenv("SERVESTAT_CACHE", t.TempDir())
-	source := "testdata/demo/logs/0.20.0/c2"
+	source := smallInbox(t)
 	if serverless {
 		source = "testdata/demo/logs"
 	}
 	if err := uploadTree(server, source, "inbox"); err != nil {
 		t.Fatal(err)
 	}
-	var events []string
-	for name := range readTree(filepath.Join(server.Root, "inbox")) {
-		if strings.HasSuffix(name, ".json.gz") || strings.HasSuffix(name, ".log") {
-			events = append(events, filepath.ToSlash(name))
-		}
-	}
-	deliver := func(lake string, events []string) {
-		for _, e := range events {
-			servestat(t, "ingest", "--lake", server.URI(lake), server.URI("inbox/"+e))
-		}
-	}
-	deliver("whole", events)
-	servestat(t, "reconcile", "--lake", server.URI("whole"), server.URI("inbox"))
+	events := namesBelow(filepath.Join(server.Root, "inbox"))
+	inbox := server.URI("inbox")
+	servestat(t, "reconcile", "--lake", server.URI("whole"), inbox)
 	rng := rand.New(rand.NewPCG(1, 1))
 	rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	lost := max(len(events)/5, 1)
 	late := max(len(events)/10, 1)
 	kept := append(events[lost:len(events):len(events)], events[lost:lost+late]...) // some come twice
-	deliver("lossy", kept[:len(kept)-2*late])
-	servestat(t, "reconcile", "--lake", server.URI("lossy"), server.URI("inbox"))
-	deliver("lossy", kept[len(kept)-2*late:]) // and some after it was made good
+	s := serveLake(t, server.URI("lossy"), "--bucket", inbox, "--quiet-after", "1h")
+	deliver := func(keys []string) {
+		for _, key := range keys {
+			s.want(200, "POST", "/v1/events", []byte(s3Event(buckettest.Name, "inbox/"+key)))
+		}
+	}
+	deliver(kept[:len(kept)-2*late])
+	servestat(t, "reconcile", "--lake", server.URI("lossy"), inbox)
+	deliver(kept[len(kept)-2*late:]) // and some after it was made good
+	s.stop()
 	diff := diffTrees(filepath.Join(server.Root, "whole"), filepath.Join(server.Root, "lossy"))
 	bar(t, fmt.Sprintf("%d of %d events lost, the rest shuffled, some late, some twice, then reconcile", lost, len(events)),
 		fmt.Sprintf("%d bytes of difference", len(diff)), "the lake without loss, byte for byte", diff == "")
 	if diff != "" {
 		t.Error(diff)
+	}
+}
+
+// smallInbox is an inbox with a bit of everything: results, the side-car above them, and
+// the server's log that it names, which has telemetry in it.
+func smallInbox(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	copyPart(t, "testdata/demo/logs/0.20.0", filepath.Join(dir, "0.20.0"), "c2")
+	return dir
+}
+
+// namesBelow lists the files in a folder and below, in order.
+func namesBelow(root string) []string {
+	var names []string
+	for name := range readTree(root) {
+		if !strings.HasSuffix(name, "/") {
+			names = append(names, filepath.ToSlash(name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Uploads come in any order: results before the side-car that says what they measured,
+// and before the log that it names, which until then is missing. They are taken in as
+// far as that goes, and read again when the rest is there. What was read too early stays
+// in the lake, for it is a lake that forgets nothing, and counts for nothing.
+func TestServerlessArrivals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an S3 server")
+	}
+	server := buckettest.Start(t)
+	t.Setenv("SERVESTAT_CACHE", t.TempDir())
+	source := smallInbox(t)
+	names := namesBelow(source)
+	ask := func(lake, table string) string {
+		return servestat(t, "sql", "--lake", server.URI(lake), "--format", "csv", "select * from "+table+" order by all")
+	}
+	kind := func(name string) string { return path.Ext(name) } // .gz, .log, .yaml
+	for _, order := range []string{".gz .log .yaml", ".log .gz .yaml", ".yaml .gz .log"} {
+		t.Run(order, func(t *testing.T) {
+			at := strings.NewReplacer(" ", "", ".", "-").Replace(order)
+			inbox, lake := "inbox"+at, "lake"+at
+			s := serveLake(t, server.URI(lake), "--bucket", server.URI(inbox), "--quiet-after", "1h")
+			slices.SortStableFunc(names, func(a, b string) int { return strings.Index(order, kind(a)) - strings.Index(order, kind(b)) })
+			for i, name := range names {
+				if err := uploadTree(server, filepath.Join(source, name), inbox+"/"+name); err != nil {
+					t.Fatal(err)
+				}
+				if i == 1 {
+					continue // this event is lost
+				}
+				r := s.want(200, "POST", "/v1/events", []byte(s3Event(buckettest.Name, inbox+"/"+name)))
+				if late := i == len(names)-1 && kind(name) == ".yaml"; late && !strings.Contains(r.body, `"reread":6`) {
+					t.Errorf("a side-car that comes last has nothing read again: %s", r.body)
+				}
+			}
+			s.stop()
+			servestat(t, "reconcile", "--lake", server.URI(lake), server.URI(inbox))
+			servestat(t, "reconcile", "--lake", server.URI("at-once"+at), server.URI(inbox))
+			for _, table := range []string{"runs", "requests", "log_events", "samples"} {
+				if got, want := ask(lake, table), ask("at-once"+at, table); got != want {
+					t.Errorf("%s, one by one:\n%.3000s\nall at once:\n%.3000s", table, got, want)
+				}
+			}
+		})
 	}
 }
 

@@ -96,6 +96,13 @@
 // times and the collector's clock, which may be apart by what signatures tolerate, a
 // quarter of an hour: it should be longer than that and than any reader stays open.
 //
+// # What need not be read again
+//
+// A reconcile that went through an inbox in a store with versions keeps the prints of
+// its parts (see [Settled]). It is the one thing here that follows from more than
+// content: from the store's word that an object of the same version is the same. It is
+// replaced when the inbox changes, and may be removed at any time.
+//
 // # Versions
 //
 // The layout only grows: files and keys are added, none changes its meaning, and
