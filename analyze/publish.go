@@ -357,7 +357,7 @@ func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*unit) (
 			ms = append(ms, m)
 		}
 	}
-	part, err := query.OpenRuns(ctx, l, ms)
+	part, err := db.OpenRuns(ctx, l, ms)
 	if err != nil {
 		return nil, nil, err
 	}

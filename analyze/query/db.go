@@ -65,11 +65,11 @@ func openLogged(ctx context.Context, l *lake.Lake, limits Limits, before []strin
 	return openDB(ctx, l, lake.Effective(ms), limits, before)
 }
 
-// OpenRuns is [Open] for some of the runs that readers see. A condition on the runs
-// of a whole lake does the same and reads all of it: views that count by run do not
-// hand conditions down.
-func OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manifest) (*DB, error) {
-	return openDB(ctx, l, effective, DefaultLimits, nil)
+// OpenRuns opens, within the same limits, a database over some of the runs that d has.
+// A condition on the runs of a whole lake does the same and reads all of it: views that
+// count by run do not hand conditions down.
+func (d *DB) OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manifest) (*DB, error) {
+	return openDB(ctx, l, effective, d.limits, nil)
 }
 
 // openEmpty returns a database over no lake: every table is empty.

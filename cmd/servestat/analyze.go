@@ -41,6 +41,7 @@ func (a *app) analyzeCommand() *cobra.Command {
 	}
 	cmd.Flags().String("where", "", "SQL condition over runs: only what has such a run")
 	cmd.Flags().String("format", "text", "text or json")
+	engineFlags(cmd.Flags(), engineMemory)
 	return cmd
 }
 

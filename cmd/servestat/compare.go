@@ -284,7 +284,11 @@ func (a *app) withFiles(ctx context.Context, list string, do func(side) error) (
 	if err := t.verdict(false); err != nil {
 		return invalidf("", "%s: nothing in it can be compared", list)
 	}
-	db, err := query.Open(ctx, l)
+	limits, err := a.engine()
+	if err != nil {
+		return err
+	}
+	db, err := query.OpenLimited(ctx, l, limits)
 	if err != nil {
 		return err
 	}
@@ -302,10 +306,10 @@ func (a *app) withFiles(ctx context.Context, list string, do func(side) error) (
 
 // withLake opens the lake for the time of do.
 func (a *app) withLake(ctx context.Context, do func(*query.DB) error) error {
-	return a.withLimitedLake(ctx, query.DefaultLimits, do)
-}
-
-func (a *app) withLimitedLake(ctx context.Context, limits query.Limits, do func(*query.DB) error) error {
+	limits, err := a.engine()
+	if err != nil {
+		return err
+	}
 	l, err := a.openLake()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 
+	"github.com/servestat/servestat/analyze/query"
 	"github.com/servestat/servestat/ingest"
 	"github.com/servestat/servestat/ingest/archive"
 )
@@ -21,6 +22,37 @@ func limitFlags(f *pflag.FlagSet) {
 	f.Int("max-nesting", ingest.DefaultNesting, "JSON values inside each other")
 	f.String("max-string", bytesText(ingest.DefaultString), "longest JSON string that is looked at (prompts and answers are not)")
 	f.Int("max-requests", ingest.DefaultRequests, "most requests of a run")
+}
+
+// engineFlags add the flags that bound the database engine. Commands without them read
+// the same names from the environment and the configuration.
+func engineFlags(f *pflag.FlagSet, memory string) {
+	f.String("max-memory", memory, "most memory that the database engine may use; what does not fit goes to disk")
+	f.String("max-temp", "20GB", "most disk that it may use for that")
+}
+
+// engineMemory is what the engine may use where nothing is said, for reports and
+// otherwise.
+const (
+	engineMemory = "2GB"
+	reportEngine = "160MB"
+)
+
+// engine is what engineFlags say.
+func (a *app) engine() (query.Limits, error) {
+	limits := query.DefaultLimits
+	for name, into := range map[string]*int64{"max-memory": &limits.Memory, "max-temp": &limits.Temp} {
+		text := a.config.GetString(name)
+		if text == "" {
+			continue
+		}
+		n, err := parseBytes(text)
+		if err != nil {
+			return limits, usagef("--"+name+" 512MB", "--%s: %w", name, err)
+		}
+		*into = n
+	}
+	return limits, nil
 }
 
 // limits reads what limitFlags says. What is not set has its default.

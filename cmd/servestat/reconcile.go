@@ -50,6 +50,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 	f.String("format", "text", "text or json")
 	f.Bool("all", false, "read also what has not changed in a bucket since it was gone through")
 	takeFlags(f)
+	engineFlags(f, engineMemory)
 	return cmd
 }
 
@@ -244,7 +245,11 @@ func (r reconciled) String() string {
 
 // analyzeAll brings all results of the lake up to date.
 func (a *app) analyzeAll(ctx context.Context, l *lake.Lake, r *reconciled) error {
-	db, err := query.Open(ctx, l)
+	limits, err := a.engine()
+	if err != nil {
+		return err
+	}
+	db, err := query.OpenLimited(ctx, l, limits)
 	if err != nil {
 		return err
 	}

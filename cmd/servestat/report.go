@@ -74,6 +74,7 @@ func (a *app) weeklyCommand() *cobra.Command {
 	cmd.Flags().String("baseline", "", "runtime version to compare with (default: the newest older one)")
 	cmd.Flags().String("where", "", "SQL condition over runs")
 	comparisonFlags(cmd)
+	engineFlags(cmd.Flags(), reportEngine)
 	return cmd
 }
 
@@ -113,6 +114,7 @@ func (a *app) reportCompareCommand() *cobra.Command {
 	}
 	comparisonFlags(cmd)
 	cmd.Flags().StringArray("label", nil, "with folders: identity of both sides, key=value; may be repeated")
+	engineFlags(cmd.Flags(), engineMemory)
 	return cmd
 }
 
@@ -129,6 +131,7 @@ func (a *app) sweepCommand() *cobra.Command {
 	}
 	cmd.Flags().String("where", "", "SQL condition over runs")
 	comparisonFlags(cmd)
+	engineFlags(cmd.Flags(), reportEngine)
 	return cmd
 }
 
@@ -151,6 +154,7 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	comparisonFlags(cmd)
+	engineFlags(cmd.Flags(), reportEngine)
 	return cmd
 }
 
@@ -166,9 +170,7 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 		return err
 	}
 	debug.SetMemoryLimit(reportMemory)
-	limits := query.DefaultLimits
-	limits.Memory = 160e6 // what does not fit goes to disk
-	return a.withLimitedLake(ctx, limits, func(db *query.DB) error {
+	return a.withLake(ctx, func(db *query.DB) error {
 		data, err := analyze.Load(ctx, db, where)
 		if err != nil {
 			return badSelection(err)

@@ -87,8 +87,8 @@ func (a *app) serveCommand() *cobra.Command {
 	f.Duration("quiet-after", serve.DefaultPatience.Quiet, "how long to wait after the last upload before analysing")
 	f.Duration("drain", 30*time.Second, "how long to finish what was begun, when told to stop")
 	f.Duration("timeout", 30*time.Second, "longest that a statement may run")
-	f.String("max-memory", "1GB", "most memory that a statement may use")
-	f.String("max-temp", "4GB", "most disk that a statement may spill to")
+	f.String("max-memory", "1GB", "most memory that the database engine may use for a statement, or an analysis")
+	f.String("max-temp", "4GB", "most disk that it may spill to")
 	f.Int64("row-limit", 100_000, "most rows of a result")
 	f.Int("threads", 0, "threads of a statement (default: one a core)")
 	limitFlags(f)
@@ -401,7 +401,7 @@ func (t *tenants) Ask(ctx context.Context, tenant string, asked serve.Question, 
 // Analyze implements [serve.Commands].
 func (t *tenants) Analyze(ctx context.Context, tenant string) (done analyze.Updated, err error) {
 	a := t.of(tenant)
-	out, err := a.child(ctx, "analyze", "--format", "json")
+	out, err := a.child(ctx, "analyze", "--format", "json", "--max-memory", fmt.Sprint(t.limits.Memory), "--max-temp", fmt.Sprint(t.limits.Temp))
 	if err != nil {
 		return done, t.problem(a, http.StatusServiceUnavailable, err)
 	}

@@ -54,7 +54,7 @@ func (a *app) sqlCommand() *cobra.Command {
 	f.Int("max-rows", 0, "rows that a table shows at most (default: 1000; -1: all)")
 	f.StringArray("param", nil, "value of a parameter, name=value; may be repeated")
 	f.Duration("timeout", 0, "longest that a statement may run (default: as long as it takes; with --contained 60s)")
-	f.String("max-memory", "2GB", "most memory that a statement may use")
+	f.String("max-memory", engineMemory, "most memory that a statement may use")
 	f.String("max-temp", "20GB", "most disk that a statement may spill to")
 	f.Int64("row-limit", 0, "most rows of a result: more are an error (default: any number)")
 	f.Int("threads", 0, "threads of a statement (default: one a core)")

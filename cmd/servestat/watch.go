@@ -54,6 +54,7 @@ func (a *app) watchCommand() *cobra.Command {
 	f.Int("jobs", 0, "files read at the same time; 0: one for each core")
 	f.String("memory", bytesText(ingest.DefaultMemory), "what files read at the same time may need; one that needs more is read alone")
 	limitFlags(f)
+	engineFlags(f, engineMemory)
 	return cmd
 }
 
