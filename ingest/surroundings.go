@@ -41,7 +41,7 @@ var configKeys = []string{
 	"plot", "residuals", "index", "html", "github", "out", "week", "baseline", "file", "max-rows",
 	"param", "timeout", "max-memory", "max-temp", "row-limit", "threads", "contained", "explain-files", "cookbook",
 	"target", "grace", "dry-run", "into", "shard", "inbox",
-	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-queries", "idle-timeout", "min-rate",
+	"listen", "access", "bucket", "audit-log", "tls-cert", "tls-key", "max-uploads", "max-spool", "max-daily", "max-queries", "idle-timeout", "min-rate",
 	"quiet-after", "drain", "scope", "tenant", "valid", "every", "settle", "once",
 	"min-valid", "quality-margin",
 	"require", "all",

@@ -475,7 +475,9 @@ when to come again.
 
 What one upload can cost is bounded as for ingest (--max-upload is 512 MiB here). Of all
 together: --max-uploads on their way in, --max-spool bytes of them on disk (in TMPDIR),
---jobs read at the same time within --memory, --max-queries statements and reports. A
+--jobs read at the same time within --memory, --max-queries statements and reports; and
+of each tenant --max-daily bytes of uploads on a day (429, Retry-After midnight UTC),
+counted by the process. A
 body that pauses for --idle-timeout, or comes with less than --min-rate on the whole, is
 given up. Statements run as with sql --contained, under --timeout, --max-memory,
 --max-temp and --row-limit. On SIGTERM what was begun is finished, for as long as

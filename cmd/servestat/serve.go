@@ -81,6 +81,7 @@ func (a *app) serveCommand() *cobra.Command {
 	f.String("memory", bytesText(ingest.DefaultMemory), "what uploads read at the same time may need")
 	f.Int("max-uploads", 256, "uploads on their way in at the same time; more are told to come again")
 	f.String("max-spool", "16 GiB", "disk that uploads on their way in may take, in TMPDIR")
+	f.String("max-daily", "0 B", "bytes that one tenant may upload on a day, in UTC; 0: any number")
 	f.Int("max-queries", 4, "statements and reports answered at the same time")
 	f.Duration("idle-timeout", serve.DefaultPatience.Idle, "longest pause in a body")
 	f.String("min-rate", bytesText(uint64(serve.DefaultPatience.Rate)), "bytes a second that a body comes in with at least")
@@ -169,6 +170,9 @@ func (a *app) serveConfig() (*serve.Config, error) {
 		return nil, usagef("--min-rate 8KiB", "--min-rate %s: want a number of bytes", v.GetString("min-rate"))
 	}
 	if cfg.MaxSpool, err = a.bytes("max-spool"); err != nil {
+		return nil, err
+	}
+	if cfg.MaxDaily, err = a.bytes("max-daily"); err != nil {
 		return nil, err
 	}
 	if cfg.Limits, err = a.limits(); err != nil {

@@ -34,6 +34,7 @@ type Config struct {
 
 	MaxUploads int   // on their way in at the same time
 	MaxSpool   int64 // bytes of uploads on their way in, on disk
+	MaxDaily   int64 // bytes of uploads of one tenant on a day; 0: any number
 	MaxQueries int   // statements and reports at the same time
 
 	Patience Patience

@@ -14,6 +14,7 @@ type Server struct {
 	metrics   *metrics
 	audit     *auditLog
 	room      *room
+	quota     *quota
 	slots     *slots // of uploads on their way in
 	queries   *slots
 	strangers *slots
@@ -37,7 +38,7 @@ func New(cfg Config) *Server {
 	if cfg.Guard != nil && cfg.Guard.Tenancy() {
 		tenants = 2
 	}
-	s.room = &room{most: cfg.MaxSpool}
+	s.room, s.quota = &room{most: cfg.MaxSpool}, newQuota(cfg.MaxDaily)
 	s.slots, s.queries = newSlots(cfg.MaxUploads, tenants), newSlots(cfg.MaxQueries, tenants)
 	s.strangers = newSlots(mostStrangers, 1)
 	s.analyst = newAnalyst(s)

@@ -60,9 +60,14 @@ func (s *Server) upload(c *call) error {
 	if err := checkStored(s.cfg.Limits, c.ContentLength); err != nil {
 		return err
 	}
+	announced := max(c.ContentLength, 0)
+	if err := s.quota.take(c.who.Tenant, announced); err != nil {
+		return err
+	}
 	body := c.paced()
 	sp, err := newSpool(s.room, body, s.cfg.Limits)
 	c.entry.Bytes = body.n
+	s.quota.giveBack(c.who.Tenant, max(0, announced-body.n))
 	if failed := (*readError)(nil); errors.As(err, &failed) {
 		return body.problem(failed)
 	}
@@ -71,6 +76,12 @@ func (s *Server) upload(c *call) error {
 	}
 	body.done()
 	c.entry.SHA256 = sp.sum
+	if more := body.n - announced; more > 0 { // it came without its length
+		if err := s.quota.take(c.who.Tenant, more); err != nil {
+			sp.discard()
+			return err
+		}
+	}
 	if sp.size == 0 {
 		sp.discard()
 		return NewProblem(http.StatusBadRequest, "the body is empty", "curl -T FILE URL/v1/uploads/ sends a file as the body")
