@@ -268,16 +268,18 @@ func (d *DB) fetch(ctx context.Context, def definition) error {
 }
 
 // Stage makes a folder that is a lake of its own, and answers one statement as l
-// does: for a process that cannot reach l. Close what it returns when that is done.
+// does, and [DB.FailedChecks]: for a process that cannot reach l. Close what it returns
+// when that is done.
 func Stage(ctx context.Context, l *lake.Lake, statement string) (dir string, done func() error, err error) {
 	d, err := Open(ctx, l)
 	if err != nil {
 		return "", nil, err
 	}
-	wanted, _ := d.named(statement)
+	marks, err := files.ReadFile("sql/failed_checks.sql")
+	wanted, _ := d.named(statement + "\n" + string(marks))
 	for _, def := range wanted {
-		if err = d.fetch(ctx, def); err != nil {
-			break
+		if err == nil {
+			err = d.fetch(ctx, def)
 		}
 	}
 	if err == nil {

@@ -96,7 +96,9 @@ func TestReconcileReadsWhatChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	result := func(i int) string { return strings.Replace(hostileResult(""), "0.02, 0.03", fmt.Sprintf("0.02, 0.0%d", i), 1) }
+	result := func(i int) string {
+		return strings.Replace(hostileResult(""), "0.02, 0.03", fmt.Sprintf("0.02, 0.0%d", i), 1)
+	}
 	for i, night := range []string{"n1", "n2", "n3"} {
 		put(night+"/run1.json", result(i+1))
 		put(night+"/run2.json", result(i+4))
