@@ -69,10 +69,10 @@ fuzz: ## every fuzz target for FUZZTIME inputs
 kill: ## kill -9 ingest, compaction and collection at 100 random points
 	SERVESTAT_KILLS=100 $(GO) test -timeout 60m -count 1 -v -run TestKilledAtRandomPoints ./cmd/servestat
 
-serverless-check: static ## buckets, events, many workers: print every bar with its figure (loopback only, 15 minutes at most)
+serverless-check: static ## buckets, events, many workers: print every bar with its figure (loopback only, 20 minutes at most)
 	@echo "| bar | figure | required | |" && echo "|---|---|---|---|"
 	@$(MAKE) -s lambda.zip | sed -n 's/^bar: //p'
-	@SERVESTAT_SERVERLESS=1 SERVESTAT_BOOTSTRAP=$(CURDIR)/bin/static/servestat $(GO) test -timeout 15m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
+	@SERVESTAT_SERVERLESS=1 SERVESTAT_BOOTSTRAP=$(CURDIR)/bin/static/servestat $(GO) test -timeout 20m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
 	status=$$?; sed -n 's/^bar: //p' .serverless.log; exit $$status
 
 # The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.

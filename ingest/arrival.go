@@ -29,7 +29,13 @@ func (b *Inbox) lookAt(ctx context.Context, key string) error {
 	}
 	b.one = key
 	folder := strings.TrimPrefix(path.Dir(key)+"/", "./")
-	above, err := b.statAbove(ctx, folder, SidecarName, lakeMarker)
+	names := namesAbove(folder, SidecarName, lakeMarker)
+	for _, name := range lookedForAbove() {
+		if name = path.Join(folder, name); fs.ValidPath(name) {
+			names = append(names, name)
+		}
+	}
+	above, err := b.statAll(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -37,15 +43,6 @@ func (b *Inbox) lookAt(ctx context.Context, key string) error {
 		if path.Base(e.Name) == lakeMarker {
 			b.Skipped = append(b.Skipped, Skipped{b.name + "/" + key, "it is a part of the lake in " + path.Dir(e.Name)})
 			return nil
-		}
-	}
-	for _, name := range lookedForAbove() {
-		e, err := b.statOptional(ctx, path.Join(folder, name))
-		if err != nil {
-			return err
-		}
-		if e.Name != "" {
-			above = append(above, e)
 		}
 	}
 	_, err = b.list(ctx, folder, above)

@@ -118,7 +118,7 @@ func (b *Inbox) lookInto(ctx context.Context, prefix string) error {
 	if folder != "" {
 		folder += "/"
 	}
-	above, err := b.statAbove(ctx, folder, SidecarName)
+	above, err := b.statAll(ctx, namesAbove(folder, SidecarName))
 	if err != nil {
 		return err
 	}
@@ -165,34 +165,39 @@ func (b *Inbox) list(ctx context.Context, folder string, above []lake.Entry) (n 
 	return len(entries), nil
 }
 
-// statAbove looks for names in the folders that a folder is in. Where only the inbox
-// may be read, there are none above it.
-func (b *Inbox) statAbove(ctx context.Context, folder string, names ...string) ([]lake.Entry, error) {
-	var found []lake.Entry
+// namesAbove are names in the folders that a folder is in, the nearest first.
+func namesAbove(folder string, names ...string) []string {
+	var all []string
 	for dir := path.Dir(strings.TrimSuffix(folder, "/")); folder != ""; dir = path.Dir(dir) {
 		for _, name := range names {
-			e, err := b.statOptional(ctx, path.Join(dir, name))
-			if err != nil {
-				return nil, err
-			}
-			if e.Name != "" {
-				found = append(found, e)
-			}
+			all = append(all, path.Join(dir, name))
 		}
 		if dir == "." {
 			break
 		}
 	}
-	return found, nil
+	return all
 }
 
-// statOptional is the zero Entry for an object that is not there, or not to be seen.
-func (b *Inbox) statOptional(ctx context.Context, name string) (lake.Entry, error) {
-	e, err := b.store.Stat(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return lake.Entry{}, nil
+// statAll looks for objects, all at the same time, and gives those that are there and
+// to be seen: where only the inbox may be read, there are none above it.
+func (b *Inbox) statAll(ctx context.Context, names []string) ([]lake.Entry, error) {
+	entries, errs := make([]lake.Entry, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { entries[i], errs[i] = b.store.Stat(ctx, name) })
 	}
-	return e, err
+	wg.Wait()
+	var found []lake.Entry
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			found = append(found, entries[i])
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // lakesAmong finds the prefixes of lakes: they are no input.
