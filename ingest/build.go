@@ -218,9 +218,7 @@ func (r *reading) completedITL(ctx context.Context) (*schemas.Cell, error) {
 		if !ok || g.At.Run != b.index || drop[g.Request] {
 			continue
 		}
-		for _, ns := range g.Nanos {
-			itl.Add(ns)
-		}
+		itl.AddAll(g.Nanos)
 	}
 	return itl, records.Err()
 }

@@ -15,17 +15,17 @@ import "math/bits"
 // While it is being filled it counts to five digits, which are never kept: of them
 // are the quantiles that runs are compared by, within 0.005 % of those of the values.
 type Histogram struct {
-	pages [][]int64 // counts by fine bucket, finePage of them a page; nil: all zero
+	pages []*[finePage]int64 // counts by fine bucket, finePage of them a page; nil: all zero
 }
 
 // finePage is how many fine buckets are counted together: a ninetieth of a decade,
 // so that a run of few requests does not make room for many.
-const finePage = 1000
+const finePage = 1 << 10
 
 // fineBucket is that of v >= 0 to five digits: v itself below 100,000; above, with
 // v = m * 10^e + rest and 10,000 <= m <= 99,999, 90,000*e + m.
 func fineBucket(v int64) int {
-	if v < 100_000 {
+	if v < fineLeast {
 		return int(v)
 	}
 	e := (bits.Len64(uint64(v))-1)*1233>>12 - 4 // as in HistogramBucket
@@ -36,6 +36,33 @@ func fineBucket(v int64) int {
 	}
 	return 90_000*e + int(m)
 }
+
+// fineLeast is the least value that shares its fine bucket.
+const fineLeast = 100_000
+
+// A fineDecade are the values that have e in common. They are counted without
+// dividing: with 2^shift the greatest power of two that is not above 10^e, reciprocal
+// is 2^(64+shift) / 10^e, rounded up, so too great by less than one. That makes the
+// quotient of v < 2^63 too great by less than 2^-(1+shift), which is less than 10^-e:
+// too little to reach the next integer.
+type fineDecade struct {
+	least, span uint64 // the values: from least on, less than span above it
+	base        int    // 90,000*e
+	reciprocal  uint64
+	shift       uint8
+}
+
+// fineDecades are those of e from 1 on; values without an e have none.
+var fineDecades = func() (of [15]fineDecade) {
+	for e := 1; e < len(of); e++ {
+		p := uint64(pow10[e])
+		shift := bits.Len64(p) - 1
+		reciprocal, _ := bits.Div64(1<<shift, 0, p)
+		least := 10_000 * p
+		of[e] = fineDecade{least: least, span: min(9*least, 1<<63-least), base: 90_000 * e, reciprocal: reciprocal + 1, shift: uint8(shift)}
+	}
+	return of
+}()
 
 // fineBounds are the least and the greatest value of a fine bucket.
 func fineBounds(b int) (lo, hi int64) {
@@ -85,17 +112,41 @@ func (h *Histogram) Add(v int64) {
 	b := fineBucket(max(v, 0))
 	page := b / finePage
 	if page >= len(h.pages) {
-		h.pages = append(h.pages, make([][]int64, page+1-len(h.pages))...)
+		h.pages = append(h.pages, make([]*[finePage]int64, page+1-len(h.pages))...)
 	}
 	if h.pages[page] == nil {
-		h.pages[page] = make([]int64, finePage)
+		h.pages[page] = new([finePage]int64)
 	}
 	h.pages[page][b%finePage]++
+}
+
+// addAll counts values, most of which are in the decade of those before them.
+func (h *Histogram) addAll(values []int64) {
+	var d fineDecade
+	pages := h.pages
+	for _, v := range values {
+		if uint64(v)-d.least < d.span {
+			m, _ := bits.Mul64(uint64(v), d.reciprocal)
+			b := uint(d.base) + uint(m>>(d.shift&63))
+			if page := b / finePage; page < uint(len(pages)) && pages[page] != nil {
+				pages[page][b%finePage]++
+				continue
+			}
+		}
+		h.Add(v)
+		pages = h.pages
+		if v >= fineLeast {
+			d = fineDecades[(fineBucket(v)-10_000)/90_000]
+		}
+	}
 }
 
 // fine hands over the non-empty fine buckets in ascending order, with their counts.
 func (h *Histogram) fine(take func(b int, n int64)) {
 	for p, page := range h.pages {
+		if page == nil {
+			continue
+		}
 		for i, n := range page {
 			if n > 0 {
 				take(p*finePage+i, n)

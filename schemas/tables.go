@@ -137,17 +137,25 @@ type Cell struct {
 func NewCell(runID, metric string) *Cell { return &Cell{RunID: runID, Metric: metric} }
 
 // Add counts one value of v nanoseconds.
-func (c *Cell) Add(v int64) {
-	if c.Count == 0 || v < c.Min {
-		c.Min = v
+func (c *Cell) Add(v int64) { c.AddAll([]int64{v}) }
+
+// AddAll counts values of so many nanoseconds, in their order.
+func (c *Cell) AddAll(values []int64) {
+	if len(values) == 0 {
+		return
 	}
-	if c.Count == 0 || v > c.Max {
-		c.Max = v
+	if c.Count == 0 {
+		c.Min, c.Max = values[0], values[0]
 	}
-	c.Count++
-	c.Sum += v
-	c.SumSq += float64(v) * float64(v)
-	c.Hist.Add(v)
+	least, greatest, sum, squares := c.Min, c.Max, c.Sum, c.SumSq
+	for _, v := range values {
+		least, greatest = min(least, v), max(greatest, v)
+		sum += v
+		squares += float64(v) * float64(v)
+	}
+	c.Min, c.Max, c.Sum, c.SumSq = least, greatest, sum, squares
+	c.Count += int64(len(values))
+	c.Hist.addAll(values)
 }
 
 // CellsTable has one row per run and metric.

@@ -157,9 +157,7 @@ func (t *TokensWriter) encodeAll() {
 }
 
 func (t *TokensWriter) encode(batch *tokenRows) error {
-	for _, ns := range batch.gap {
-		t.itl.Add(ns)
-	}
+	t.itl.AddAll(batch.gap)
 	return t.file.add(batch)
 }
 
