@@ -48,9 +48,10 @@ type TokensWriter struct {
 	failed chan struct{} // closed when err is set
 }
 
-// tokenRows are consecutive rows, column by column.
+// tokenRows are consecutive rows, column by column. Requests and chunks are not
+// written down row by row: a chunk is one more than that before it.
 type tokenRows struct {
-	request, chunk []int32
+	request, chunk []run
 	gap            []int64
 	tokens         []int32 // of the chunks that are known
 	known          []span
@@ -62,11 +63,7 @@ type span struct {
 	rows  int
 }
 
-func newTokenRows() *tokenRows {
-	return &tokenRows{
-		request: make([]int32, 0, tokenBatch), chunk: make([]int32, 0, tokenBatch), gap: make([]int64, 0, tokenBatch),
-	}
-}
+func newTokenRows() *tokenRows { return &tokenRows{gap: make([]int64, 0, tokenBatch)} }
 
 func (t *tokenRows) reset() {
 	t.request, t.chunk, t.gap = t.request[:0], t.chunk[:0], t.gap[:0]
@@ -76,14 +73,10 @@ func (t *tokenRows) reset() {
 // take copies gaps from the i-th on, as far as there is room, and returns how
 // many those are.
 func (t *tokenRows) take(g *schemas.Gaps, i int) int {
-	have := len(t.gap)
-	n := min(len(g.Nanos)-i, tokenBatch-have)
+	n := min(len(g.Nanos)-i, tokenBatch-len(t.gap))
+	t.request = append(t.request, run{first: int64(g.Request), rows: n})
+	t.chunk = append(t.chunk, run{first: int64(g.FirstChunk + i), step: 1, rows: n})
 	t.gap = append(t.gap, g.Nanos[i:i+n]...)
-	t.request, t.chunk = t.request[:have+n], t.chunk[:have+n]
-	for j := range n {
-		t.request[have+j] = int32(g.Request)
-		t.chunk[have+j] = int32(g.FirstChunk + i + j)
-	}
 	known := g.Tokens != nil
 	if known {
 		t.tokens = append(t.tokens, g.Tokens[i:i+n]...)
@@ -254,10 +247,10 @@ func (f *tokensFile) begin(w io.Writer) error {
 func (f *tokensFile) add(t *tokenRows) error {
 	var pages tokenPages
 	rows := len(t.gap)
-	pages[columnRequest] = f.page(appendDelta(&f.delta, f.plain[:0], t.request), rows)
-	pages[columnRequest].stats = statsOf(t.request)
-	pages[columnChunk] = f.page(appendDelta(&f.delta, f.plain[:0], t.chunk), rows)
-	pages[columnChunk].stats = statsOf(t.chunk)
+	pages[columnRequest] = f.page(appendRuns(&f.delta, f.plain[:0], t.request), rows)
+	pages[columnRequest].stats = statsOfRuns(t.request)
+	pages[columnChunk] = f.page(appendRuns(&f.delta, f.plain[:0], t.chunk), rows)
+	pages[columnChunk].stats = statsOfRuns(t.chunk)
 	pages[columnGap] = f.page(appendDelta(&f.delta, f.plain[:0], t.gap), rows)
 	pages[columnGap].stats = statsOf(t.gap)
 	pages[columnTokens] = f.page(appendDelta(&f.delta, appendLevels(f.plain[:0], t.known), t.tokens), rows)
@@ -411,6 +404,14 @@ func statsOf[T int32 | int64](values []T) stats {
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	return stats{any: true, min: int64(lo), max: int64(hi)}
+}
+
+func statsOfRuns(runs []run) stats {
+	var all stats
+	for _, r := range runs { // whose steps are not negative
+		all.join(stats{any: true, min: r.first, max: r.last()})
+	}
+	return all
 }
 
 func (s *stats) join(o stats) {

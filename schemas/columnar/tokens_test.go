@@ -117,6 +117,32 @@ func TestTokensOfExtremes(t *testing.T) {
 	checkTokens(t, writeTokens(t, nil), nil)
 }
 
+// Runs are a way to say values: what is written is the same, whether blocks end
+// inside a run, at its end, or many runs later.
+func TestRunsAreWrittenAsTheirValues(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	var e deltaEncoder
+	for _, longest := range []int{1, 2, 40, deltaBlock, deltaBlock + 1, 700, 5000} {
+		for range 100 {
+			var runs []run
+			var values []int64
+			for range 1 + rnd.IntN(20) {
+				r := run{first: rnd.Int64N(1 << (1 + rnd.IntN(30))), step: rnd.Int64N(2), rows: 1 + rnd.IntN(longest)}
+				runs = append(runs, r)
+				for i := range r.rows {
+					values = append(values, r.first+r.step*int64(i))
+				}
+			}
+			if got, want := appendRuns(&e, nil, runs), appendDelta(&e, nil, values); !bytes.Equal(got, want) {
+				t.Fatalf("%v: %d bytes, and of their values %d", runs, len(got), len(want))
+			}
+			if got, want := statsOfRuns(runs), statsOf(values); got != want {
+				t.Fatalf("%v: %+v, and of their values %+v", runs, got, want)
+			}
+		}
+	}
+}
+
 func FuzzTokens(f *testing.F) {
 	f.Add(uint64(1), 300, 62, 2)
 	f.Add(uint64(2), 129, 1, 1)
