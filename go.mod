@@ -32,7 +32,7 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // servestat.yaml beside results
 	golang.org/x/image v0.30.0 // fonts and drawing of plots
 	golang.org/x/net v0.62.0 // at most so many connections to serve
-	golang.org/x/sync v0.24.0 // semaphores: files read at the same time
+	golang.org/x/sync v0.24.0 // files read, and blocks written, at the same time
 	golang.org/x/sys v0.49.0 // limits of the process of a contained statement
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 	gonum.org/v1/gonum v0.17.0 // QR decomposition and distributions of the statistics

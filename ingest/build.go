@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/columnar"
 	"github.com/servestat/servestat/schemas/lake"
@@ -98,32 +100,42 @@ func (b *runBuilder) closeTokens() (gaps int64, err error) {
 }
 
 // publish puts the blocks of the run into the lake, given its distribution of
-// gaps, which is nil where nothing was measured.
-func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) (blocks []lake.Block, entry lake.RunEntry, err error) {
+// gaps, which is nil where nothing was measured. Each block is made and synced while
+// the others are: the disk is waited for once.
+func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) ([]lake.Block, lake.RunEntry, error) {
 	run := b.closed
-	entry = lake.RunEntry{RunID: run.ID, Requests: int64(b.requests.n), Gaps: gaps}
 	day := "unknown"
 	if start := run.StartedAt(); start.OK {
 		day = start.V.Format("2006-01-02")
 	}
+	var blocks [4]lake.Block
+	var making errgroup.Group
 	if b.tokens != nil {
-		if blocks, err = appendBlock(blocks, b.blob, schemas.TokensTable.Name, day, gaps); err != nil {
-			return nil, entry, err
-		}
+		making.Go(func() (err error) {
+			blocks[0], err = publishBlock(b.blob, schemas.TokensTable.Name, day, gaps)
+			return err
+		})
 	}
 	if b.requests.n > 0 {
 		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
 			itl = nil
 		}
-		if blocks, err = publishTable(b.session, blocks, schemas.RequestsTable, day, requestRows(run.ID, &b.requests)); err != nil {
-			return nil, entry, err
-		}
-		if blocks, err = publishTable(b.session, blocks, schemas.CellsTable, day, slices.Values(cells(run.ID, &b.requests, itl))); err != nil {
-			return nil, entry, err
-		}
+		making.Go(func() (err error) {
+			blocks[1], err = publishTable(b.session, schemas.RequestsTable, day, requestRows(run.ID, &b.requests))
+			return err
+		})
+		making.Go(func() (err error) {
+			blocks[2], err = publishTable(b.session, schemas.CellsTable, day, slices.Values(cells(run.ID, &b.requests, itl)))
+			return err
+		})
 	}
-	blocks, err = publishTable(b.session, blocks, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
-	return blocks, entry, err
+	making.Go(func() (err error) {
+		blocks[3], err = publishTable(b.session, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
+		return err
+	})
+	err := making.Wait()
+	made := slices.DeleteFunc(blocks[:], func(b lake.Block) bool { return b.Name == "" })
+	return made, lake.RunEntry{RunID: run.ID, Requests: int64(b.requests.n), Gaps: gaps}, err
 }
 
 func requestRows(runID string, requests *requestLog) iter.Seq[*schemas.RequestRow] {
@@ -136,26 +148,24 @@ func requestRows(runID string, requests *requestLog) iter.Seq[*schemas.RequestRo
 	}
 }
 
-func publishTable[T any](s *lake.Session, blocks []lake.Block, t *schemas.Table[T], day string, rows iter.Seq[*T]) ([]lake.Block, error) {
+func publishTable[T any](s *lake.Session, t *schemas.Table[T], day string, rows iter.Seq[*T]) (lake.Block, error) {
 	blob, err := s.Create()
 	if err != nil {
-		return nil, err
+		return lake.Block{}, err
 	}
 	defer blob.Discard()
 	n, err := columnar.WriteTable(blob, t, rows)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+		return lake.Block{}, fmt.Errorf("table %s: %w", t.Name, err)
 	}
-	return appendBlock(blocks, blob, t.Name, day, n)
+	return publishBlock(blob, t.Name, day, n)
 }
 
-func appendBlock(blocks []lake.Block, blob *lake.Blob, table, day string, rows int64) ([]lake.Block, error) {
+func publishBlock(blob *lake.Blob, table, day string, rows int64) (lake.Block, error) {
 	sha := blob.SHA256()
 	b := lake.Block{Table: table, Name: lake.BlockName(table, day, sha), SHA256: sha, Bytes: blob.Size(), Rows: rows}
-	if _, err := blob.Publish(b.Name); err != nil {
-		return nil, err
-	}
-	return append(blocks, b), nil
+	_, err := blob.Publish(b.Name)
+	return b, err
 }
 
 // cells returns the distributions of a run's completed requests.

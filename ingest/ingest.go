@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
@@ -204,27 +206,13 @@ func (in *Ingester) prepareFrom(ctx context.Context, c *candidate, pass *passage
 	if old, err := in.receipt(receipt); err != nil || old != nil {
 		return old, err
 	}
-	if pass.Blob != nil && !pass.over() { // the part that was read of one that is too large is of no use
-		receipt.Raw = lake.RawName(pass.sha256)
-		if _, err := pass.Publish(receipt.Raw); err != nil {
-			return nil, err
-		}
-	}
-	if err := publishBeside(c.beside); err != nil {
+	r.rep.Receipt, r.upload, r.raw = receipt, pass.sha256, pass.Blob
+	if err := r.publishAll(ctx, pass, several, m); err != nil {
 		return nil, err
 	}
-	r.rep.Receipt, r.upload, r.raw = receipt, pass.sha256, pass.Blob
 	if c.problem != nil {
 		receipt.Quarantined, receipt.Rejects = c.problem.Error(), nil
 		return r.rep, nil
-	}
-	if several {
-		err = r.readAgain(ctx, m)
-	} else {
-		err = r.publish(ctx)
-	}
-	if err != nil {
-		return nil, err
 	}
 	receipt.Rejects = r.rejects
 	if pass.cut {
@@ -381,6 +369,30 @@ func (r *reading) reject(rec *schemas.Reject) {
 	if rec.Fatal && r.runs.closed == nil {
 		r.runs.discard()
 	}
+}
+
+// publishAll puts the upload and what lies beside it into the lake, and meanwhile
+// the blocks of its runs: the disk has most to do with the first, and the processor
+// with the others.
+func (r *reading) publishAll(ctx context.Context, pass *passage, several bool, m *meter) error {
+	var keeping errgroup.Group
+	if r.raw != nil && !pass.over() { // the part that was read of one that is too large is of no use
+		r.rep.Raw = lake.RawName(pass.sha256)
+		keeping.Go(func() error {
+			_, err := r.raw.Publish(r.rep.Raw)
+			return err
+		})
+	}
+	keeping.Go(func() error { return publishBeside(r.c.beside) })
+	var err error
+	switch {
+	case r.c.problem != nil: // quarantined
+	case several:
+		err = r.readAgain(ctx, m)
+	default:
+		err = r.publish(ctx)
+	}
+	return cmp.Or(keeping.Wait(), err)
 }
 
 // readAgain reads the upload from what was kept of it, now that its digest is

@@ -301,7 +301,11 @@ func (b *observedBlock[T]) publish(blocks []lake.Block, table, day string) ([]la
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", table, err)
 	}
-	return appendBlock(blocks, b.blob, table, day, rows)
+	block, err := publishBlock(b.blob, table, day, rows)
+	if err != nil {
+		return nil, err
+	}
+	return append(blocks, block), nil
 }
 
 func (b *observedBuilder) discard() {
