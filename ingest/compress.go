@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -63,13 +64,21 @@ const (
 var (
 	numberWeights [256]uint8 // of RFC 8878: 0 where there is no code, else one more than bits spared
 	numberCode    [256]code
-	// numberPairs has the code of two characters as they lie in memory; 0 where
-	// one of them has none. The length is above the code.
-	numberPairs [1 << 16]uint32
+	// numberPairs has the codes of two characters as they lie in memory, joined.
+	numberPairs [1 << 16]pair
 	numberTable []byte // the weights, as a frame has them
 )
 
-const pairBits = 16 // where a pair's length begins
+// A pair is the codes of two characters above how many bits they have; or noPair.
+// Shifting by a pair shifts by its bits, for a processor looks at the lowest six
+// only, and adding pairs adds their bits, in the lowest eight.
+type pair uint32
+
+const (
+	pairValue        = 8 // where the codes begin
+	noPair    pair   = 1 << 31
+	pairBits  uint64 = 1<<pairValue - 1
+)
 
 func init() {
 	for bits, characters := range map[uint8]string{3: codesOf3Bits, 4: codesOf4Bits, codeMax: codesOf6Bits} {
@@ -90,9 +99,10 @@ func init() {
 	}
 	for a, first := range numberCode {
 		for b, second := range numberCode {
+			numberPairs[a|b<<8] = noPair
 			if first.bits > 0 && second.bits > 0 {
-				value := uint32(second.value) | uint32(first.value)<<second.bits
-				numberPairs[a|b<<8] = value | uint32(first.bits+second.bits)<<pairBits
+				value := pair(second.value) | pair(first.value)<<second.bits
+				numberPairs[a|b<<8] = value<<pairValue | pair(first.bits+second.bits)
 			}
 		}
 	}
@@ -197,37 +207,43 @@ func appendLiterals(dst, block, table []byte, last bool) ([]byte, bool) {
 // appendStream appends the codes of text, which decoders read backwards: its end
 // comes first. A bit that is set marks the other end.
 func appendStream(dst, text []byte) ([]byte, bool) {
-	var bits uint64
-	var filled, missing uint32
+	dst = slices.Grow(dst, len(text)*codeMax/8+2*8)
+	out, n := dst[len(dst):cap(dst)], 0
+	var bits, filled uint64 // filled < 8 between two rounds
+	var seen pair
 	if len(text)%2 == 1 {
 		c := numberCode[text[len(text)-1]]
-		bits, filled = uint64(c.value), uint32(c.bits)
-		missing = filled - 1
+		if c.bits == 0 {
+			return dst, false
+		}
+		bits, filled = uint64(c.value), uint64(c.bits)
 		text = text[:len(text)-1]
 	}
 	// Eight characters have 48 bits at most, and 7 are left of those before.
 	for ; len(text) >= 8; text = text[:len(text)-8] {
 		w := binary.LittleEndian.Uint64(text[len(text)-8:])
-		for _, pair := range [4]uint32{numberPairs[w>>48], numberPairs[w>>32&0xffff], numberPairs[w>>16&0xffff], numberPairs[w&0xffff]} {
-			bits |= uint64(pair&(1<<pairBits-1)) << (filled & 63)
-			filled += pair >> pairBits
-			missing |= pair - 1 // the highest bit is set by 0 only
-		}
-		dst = binary.LittleEndian.AppendUint64(dst, bits)
-		dst = dst[:len(dst)-8+int(filled>>3)]
-		bits >>= filled &^ 7
+		a, b, c, d := numberPairs[w>>48], numberPairs[w>>32&0xffff], numberPairs[w>>16&0xffff], numberPairs[w&0xffff]
+		seen |= a | b | c | d
+		bits |= uint64(a>>pairValue) << (filled & 63)
+		filled += uint64(a)
+		bits |= uint64(b>>pairValue) << (filled & 63)
+		filled += uint64(b)
+		bits |= uint64(c>>pairValue) << (filled & 63)
+		filled += uint64(c)
+		bits |= uint64(d>>pairValue) << (filled & 63)
+		filled = (filled + uint64(d)) & pairBits
+		binary.LittleEndian.PutUint64(out[n:], bits)
+		n += int(filled >> 3)
+		bits >>= filled &^ 7 & 63
 		filled &= 7
 	}
 	for ; len(text) >= 2; text = text[:len(text)-2] {
-		pair := numberPairs[binary.LittleEndian.Uint16(text[len(text)-2:])]
-		bits |= uint64(pair&(1<<pairBits-1)) << (filled & 63)
-		filled += pair >> pairBits
-		missing |= pair - 1
+		p := numberPairs[binary.LittleEndian.Uint16(text[len(text)-2:])]
+		seen |= p
+		bits |= uint64(p>>pairValue) << (filled & 63)
+		filled = (filled + uint64(p)) & pairBits
 	}
-	bits |= 1 << filled
-	for n := int(filled); n >= 0; n -= 8 {
-		dst = append(dst, byte(bits))
-		bits >>= 8
-	}
-	return dst, missing>>31 == 0
+	bits |= 1 << (filled & 63)
+	binary.LittleEndian.PutUint64(out[n:], bits)
+	return dst[:len(dst)+n+int(filled>>3)+1], seen&noPair == 0
 }
