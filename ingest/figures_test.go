@@ -29,6 +29,7 @@ import (
 	"github.com/servestat/servestat/ingest/vllm"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
+	"github.com/servestat/servestat/schemas/schematest"
 	"github.com/servestat/servestat/schemas/simulate"
 )
 
@@ -469,8 +470,18 @@ func storedSizes(t *testing.T) {
 		l, gaps := lakeOf(t, c.folder)
 		stored(t, l, c.what, gaps)
 	}
-	l, gaps := lakeOf(t, "../cmd/servestat/testdata/demo/vllm")
-	stored(t, l, "the same: the bundled logs of real vLLM servers", gaps)
+	storedAndCompacted(t, "the same: the bundled logs of real vLLM servers", "../cmd/servestat/testdata/demo/vllm")
+	t.Run("real", func(t *testing.T) { // which may be missing
+		storedAndCompacted(t, "the same: published logs of real servers", schematest.Shared(t, "real"))
+	})
+}
+
+// storedAndCompacted tells what the tokens of a folder of logs take, as they came
+// and merged.
+func storedAndCompacted(t *testing.T, what, folder string) {
+	t.Helper()
+	l, gaps := lakeOf(t, folder)
+	stored(t, l, what, gaps)
 	compactor, err := upkeep.Plan(t.Context(), l, upkeep.Options{})
 	if err == nil {
 		err = compactor.Run(t.Context(), func(*upkeep.Merge, *lake.Compaction) {})
@@ -481,7 +492,7 @@ func storedSizes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored(t, l, "the same, after `servestat lake compact`", gaps)
+	stored(t, l, what+", after `servestat lake compact`", gaps)
 }
 
 func stored(t *testing.T, l *lake.Lake, what string, gaps int64) {
