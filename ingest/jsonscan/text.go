@@ -61,6 +61,11 @@ func (s *Scanner) scanString() bool {
 }
 
 func (s *Scanner) scanEscape() bool {
+	// Texts that are not in English consist of these.
+	if b := s.buf[s.pos:s.end]; len(b) >= 6 && b[1] == 'u' && hexDigits[b[2]]|hexDigits[b[3]]|hexDigits[b[4]]|hexDigits[b[5]] >= 0 {
+		s.pos += 6
+		return true
+	}
 	s.pos++
 	switch s.at() {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -69,7 +74,7 @@ func (s *Scanner) scanEscape() bool {
 	case 'u':
 		s.pos++
 		for range 4 {
-			if hexDigit(s.at()) < 0 {
+			if hexDigits[s.at()] < 0 {
 				s.fail(`expected four hexadecimal digits after \u`)
 				return false
 			}
@@ -102,15 +107,19 @@ func plain(b []byte) int {
 	return i
 }
 
-func hexDigit(c byte) rune {
-	switch {
-	case c-'0' <= 9:
-		return rune(c - '0')
-	case (c|0x20)-'a' <= 'f'-'a':
-		return rune((c|0x20)-'a') + 10
+// hexDigits has the value of each digit, and -1 for what is none.
+var hexDigits = func() (value [256]int8) {
+	for c := range value {
+		value[c] = -1
 	}
-	return -1
-}
+	for i, c := range "0123456789abcdef" {
+		value[c] = int8(i)
+	}
+	for i, c := range "ABCDEF" {
+		value[c] = int8(10 + i)
+	}
+	return value
+}()
 
 // literal consumes word, of which the first byte is next already.
 func (s *Scanner) literal(word string) bool {
@@ -189,7 +198,7 @@ func hex4(text []byte) rune {
 	}
 	var r rune
 	for _, c := range text[2:6] {
-		r = r<<4 | hexDigit(c)
+		r = r<<4 | rune(hexDigits[c])
 	}
 	return r
 }
