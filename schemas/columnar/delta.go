@@ -132,8 +132,11 @@ func (e *deltaEncoder) appendBlock(dst []byte, n int, least int64) []byte {
 // appendPacked appends the low bits of 32 values one behind the other, the
 // lowest bit first: width whole words of 32 bits.
 func appendPacked(dst []byte, values *[miniBlock]int64, width int) []byte {
-	if width == 0 {
+	switch {
+	case width == 0:
 		return dst
+	case width <= 32:
+		return appendPackedPairs(dst, values, width)
 	}
 	var word uint64
 	filled := 0
@@ -146,9 +149,30 @@ func appendPacked(dst []byte, values *[miniBlock]int64, width int) []byte {
 			word = uint64(v) >> (width - filled)
 		}
 	}
-	for ; filled > 0; filled -= 8 {
-		dst = append(dst, byte(word))
-		word >>= 8
+	return appendHalf(dst, word, filled)
+}
+
+// appendPackedPairs does the same two values at a time, where they fit a word.
+func appendPackedPairs(dst []byte, values *[miniBlock]int64, width int) []byte {
+	var word uint64
+	filled := 0
+	for i := 0; i < miniBlock; i += 2 {
+		pair := uint64(values[i]) | uint64(values[i+1])<<(width&63)
+		word |= pair << (filled & 63)
+		filled += 2 * width
+		if filled >= 64 {
+			dst = binary.LittleEndian.AppendUint64(dst, word)
+			filled -= 64
+			word = pair >> (2*width - filled)
+		}
 	}
-	return dst
+	return appendHalf(dst, word, filled)
+}
+
+// appendHalf appends the last word, of which half is filled, or nothing.
+func appendHalf(dst []byte, word uint64, filled int) []byte {
+	if filled == 0 {
+		return dst
+	}
+	return binary.LittleEndian.AppendUint32(dst, uint32(word))
 }
