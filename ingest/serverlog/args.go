@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/servestat/servestat/schemas/wordset"
 )
 
 // redacted stands in place of a secret.
@@ -136,23 +138,24 @@ func redact(text string) string {
 	if !suspicious(text) {
 		return text
 	}
-	if secretNames.in(text) || holdsToken(text) {
+	if secretNames.In(text) || holdsToken(text) {
 		text = scrubNested(text)
 	}
 	if strings.Contains(text, "://") {
 		text = credentials.ReplaceAllString(text, "://"+redacted+"@")
 	}
-	if schemes.in(text) {
+	if schemes.In(text) {
 		text = bearer.ReplaceAllString(text, "${1} "+redacted)
 	}
-	if keyHeads.in(text) {
+	if keyHeads.In(text) {
 		text = knownKeys.ReplaceAllString(text, redacted)
 	}
 	return text
 }
 
 // The words, in small letters, of which a text with a secret has one: the name of
-// the secret, the scheme of a header, or how a key begins.
+// the secret, the scheme of a header, how a key begins, or a token; and what stands
+// in front of a user's name in an address.
 var (
 	nameWords = []string{
 		"secret", "passw", "passphrase", "credential", "api_key", "api-key", "apikey", "access_key", "access-key", "private_key", "private-key", "authorization",
@@ -160,39 +163,49 @@ var (
 	schemeWords = []string{"bearer ", "basic "}
 	keyWords    = []string{"hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "akia"}
 
-	tellTale    = newWordSet(true, slices.Concat(nameWords, schemeWords, keyWords)...)
-	secretNames = newWordSet(true, nameWords...)
-	schemes     = newWordSet(true, schemeWords...)
-	keyHeads    = newWordSet(true, keyWords...)
+	tellTale    = wordset.NewFold(slices.Concat(nameWords, schemeWords, keyWords, []string{"token", "://"})...)
+	secretNames = wordset.NewFold(nameWords...)
+	schemes     = wordset.NewFold(schemeWords...)
+	keyHeads    = wordset.NewFold(keyWords...)
+	tokens      = wordset.NewFold("token")
 )
 
-// lessTelling are words of which a text with any other secret has one.
-var lessTelling = newWordSet(true, "token", "://")
+// The words of tellTale that are in many texts without a secret.
+var (
+	tokenWord   = len(nameWords) + len(schemeWords) + len(keyWords)
+	addressWord = tokenWord + 1
+)
 
 // suspicious reports whether a text may hold a secret. Most do not, and that is
 // found out far sooner than they are redacted.
 func suspicious(text string) bool {
-	if tellTale.in(text) {
-		return true
-	}
-	if !lessTelling.in(text) {
-		return false
-	}
-	return holdsToken(text) || strings.Contains(text, "://") && strings.Contains(text, "@")
-}
-
-// holdsToken reports whether a text names a token: neither tokens nor a tokenizer.
-func holdsToken(text string) bool {
-	for rest := strings.ToLower(text); ; {
-		_, behind, ok := strings.Cut(rest, "token")
-		if !ok {
-			return false
-		}
-		if behind == "" || !isWord(behind[0]) {
+	address := false
+	for at, word := range wordset.All(tellTale, text) {
+		switch {
+		case word == addressWord:
+			address = true
+		case word != tokenWord || isToken(text, at):
 			return true
 		}
-		rest = behind
 	}
+	return address && strings.Contains(text, "@")
+}
+
+// holdsToken reports whether a text names a token.
+func holdsToken(text string) bool {
+	for at := range wordset.All(tokens, text) {
+		if isToken(text, at) {
+			return true
+		}
+	}
+	return false
+}
+
+// isToken reports whether the word token at a place of text means one, and neither
+// tokens nor a tokenizer.
+func isToken(text string, at int) bool {
+	behind := at + len("token")
+	return behind == len(text) || !isWord(text[behind])
 }
 
 var (

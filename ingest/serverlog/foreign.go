@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+
+	"github.com/servestat/servestat/schemas/wordset"
 )
 
 // complaint is what the command line of vLLM says about its arguments.
@@ -38,7 +40,7 @@ var bareLevels = map[string]string{"INFO": "INFO", "WARNING": "WARNING", "Warnin
 
 // crashes are words of lines without any level that say why a server died or
 // computed nothing. They are printed by kernels, drivers and shells.
-var crashes = newWordSet(false,
+var crashes = wordset.New(
 	"This kernel only supports", "no kernel image is available", "is not defined for option 'gpu-name'", "Unsupported tile shape config",
 	"CUBLAS_STATUS_", "cudaErrorIllegalInstruction", "CUDA error", "CUDA out of memory", "OutOfMemoryError",
 	"Segmentation fault", "Fatal Python error", "core dumped", "oom-kill", "Out of memory: Killed", "died with exit code",
@@ -61,7 +63,7 @@ func parseForeign(text []byte) (foreign, bool) {
 	if f, ok := parseLibrary(text); ok {
 		return f, f.level == "WARNING" || f.level == "ERROR" || f.level == "CRITICAL"
 	}
-	if string(text) == "Killed" || holds(crashes, text) {
+	if string(text) == "Killed" || wordset.Holds(crashes, text) {
 		return foreign{kind: "crash", message: string(text)}, true
 	}
 	return foreign{}, false

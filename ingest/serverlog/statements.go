@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/servestat/servestat/schemas/wordset"
 )
 
 // Kinds of event that are told by more than one statement, or need code of their own.
@@ -349,7 +351,7 @@ func addCause(text string, facts map[string]string) {
 
 // notices are words of INFO lines that qualify what a server measured, though
 // vLLM says them in passing. What they mean is for others to judge.
-var notices = newWordSet(false,
+var notices = wordset.New(
 	"You are running Marlin kernel", "Marlin kernel can achieve better", "DeepGEMM is", "DeepGemm",
 	"falling back to", "Falling back to", "Transformers backend", "Transformers modeling backend",
 	"Cudagraph is disabled", "CUDA graph is not supported", "Forcing enforce", "cudagraph_mode", "Cudagraph mode", "Disabling CUDA Graphs", "disabling cudagraphs",
@@ -363,4 +365,4 @@ var notices = newWordSet(false,
 )
 
 // isNotice reports whether an INFO line is kept though it states no fact.
-func isNotice(message string) bool { return notices.in(message) }
+func isNotice(message string) bool { return notices.In(message) }
