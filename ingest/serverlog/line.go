@@ -151,6 +151,9 @@ var levels = []string{"INFO", "WARNING", "ERROR", "DEBUG", "CRITICAL"}
 // Note: as a regular expression it took four seconds for 100 MB; a test holds
 // the two against each other.
 func parseLine(text []byte) (line, bool) {
+	if l, ok := parsePlain(text); ok {
+		return l, true
+	}
 	var found line
 	at := len(text)
 	for _, level := range levels {
@@ -174,6 +177,27 @@ func parseLine(text []byte) (line, bool) {
 	start := procsStart(text[:at])
 	found.lead, found.procs = text[:start], text[start:at]
 	return found, true
+}
+
+// parsePlain finds vLLM's form in a line with nothing but processes in front of it,
+// as nearly all are.
+func parsePlain(text []byte) (line, bool) {
+	at := 0
+	for at < len(text) && text[at] == '(' {
+		name, _, ok := bytes.Cut(text[at+1:], []byte(") "))
+		if !ok || bytes.IndexByte(name, '(') >= 0 || !isProcess(name) {
+			return line{}, false
+		}
+		at += len("(") + len(name) + len(") ")
+	}
+	for _, level := range levels {
+		if rest, ok := bytes.CutPrefix(text[at:], []byte(level)); ok {
+			l, ok := behindLevel(rest)
+			l.level, l.lead, l.procs = level, text[:0], text[:at]
+			return l, ok
+		}
+	}
+	return line{}, false
 }
 
 // stampForm is the form of vLLM's time with a blank on either side.

@@ -1,6 +1,7 @@
 package serverlog
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"strings"
@@ -100,13 +101,14 @@ func join(text string, size int) string {
 	return head + fmt.Sprintf(omission, size-len(head)-len(tail)) + strings.TrimRight(tail, "\n ")
 }
 
-// clean makes text valid UTF-8 without NULs.
-func clean(text string) string {
-	if !utf8.ValidString(text) {
-		text = strings.ToValidUTF8(text, "\ufffd")
+// clean makes a line valid UTF-8 without NULs: a log may break off in the middle of
+// a letter, and one that was truncated while it was written to begins with NULs.
+func clean(text []byte) []byte {
+	if !utf8.Valid(text) {
+		text = bytes.ToValidUTF8(text, []byte("\ufffd"))
 	}
-	if strings.IndexByte(text, 0) < 0 {
+	if bytes.IndexByte(text, 0) < 0 {
 		return text
 	}
-	return strings.ReplaceAll(text, "\x00", "")
+	return bytes.ReplaceAll(text, []byte{0}, nil)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -133,35 +132,6 @@ func (r *Reader) pop() {
 			delete(r.open, o.procs)
 		}
 	}
-	cleanRecord(r.cur)
-}
-
-// cleanRecord makes every text of a record valid UTF-8: a log may break off in the
-// middle of a letter wherever it likes.
-func cleanRecord(record schemas.Record) {
-	switch rec := record.(type) {
-	case *schemas.LogEvent:
-		rec.Message = shorten(clean(rec.Message))
-		for _, text := range []*string{&rec.Process.V, &rec.Level.V, &rec.Source.V} {
-			*text = clean(*text)
-		}
-		cleanMap(rec.Facts)
-	case *schemas.Sample:
-		for _, text := range []*string{&rec.Name, &rec.Device.V, &rec.Unit.V} {
-			*text = clean(*text)
-		}
-		cleanMap(rec.Labels)
-	}
-}
-
-func cleanMap(texts map[string]string) {
-	for name, value := range texts {
-		if utf8.ValidString(name) && utf8.ValidString(value) {
-			continue
-		}
-		delete(texts, name)
-		texts[clean(name)] = shorten(clean(value))
-	}
 }
 
 func (r *Reader) push(record schemas.Record) {
@@ -187,7 +157,7 @@ func (r *Reader) read() {
 		r.cut = r.lines.cut
 		r.push(&schemas.Reject{At: r.pos(at), Reason: fmt.Sprintf("a line of more than %d bytes, of which the rest was not read", maxLine)})
 	}
-	text = bytes.Trim(text, "\x00") // a file that was truncated while it was written to
+	text = clean(text)
 	if len(text) == 0 {
 		return
 	}
@@ -214,7 +184,7 @@ func (r *Reader) logged(l *line, at, row int64) {
 		r.values = p.values
 		return
 	}
-	text, repeats := cutRepeats(redact(clean(string(l.message))))
+	text, repeats := cutRepeats(redact(string(l.message)))
 	kind, facts := state(text)
 	if !loud && kind == "" {
 		if !isNotice(text) {
@@ -365,7 +335,7 @@ func (r *Reader) continues(l *line) bool {
 		r.close(string(l.procs))
 		return false
 	}
-	o.text.add(redact(clean(string(l.message))))
+	o.text.add(redact(string(l.message)))
 	return true
 }
 
@@ -392,7 +362,7 @@ func (r *Reader) other(text []byte, at, row int64) {
 	if e.Time = r.clock.translate(front, ok); f.stamp != "" {
 		e.Time = r.clock.resolve([]byte(f.stamp), front, ok)
 	}
-	message := redact(clean(f.message))
+	message := redact(f.message)
 	if beginsTraceback(text) {
 		r.opened(e, &l, message)
 		return
@@ -431,7 +401,7 @@ func (r *Reader) goesOn(procs, text []byte) bool {
 	default:
 		o.tail = true
 	}
-	o.text.add(redact(clean(string(text))))
+	o.text.add(redact(string(text)))
 	return true
 }
 
