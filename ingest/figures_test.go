@@ -278,8 +278,9 @@ func readOnce(t *testing.T, paths []string) {
 	}
 }
 
-// servestatCost runs the command itself, whose memory is that of its users.
-func servestatCost(t *testing.T, path string) cost {
+// servestatCost runs the command itself, whose memory is that of its users. What it
+// says by its exit code, such as that a server is not fit, is no fault.
+func servestatCost(t *testing.T, args ...string) cost {
 	t.Helper()
 	if *command == "" {
 		t.Fatal("-figures-servestat names no command: use make bench")
@@ -288,12 +289,12 @@ func servestatCost(t *testing.T, path string) cost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), abs, "ingest", "--no-progress", path)
+	cmd := exec.CommandContext(t.Context(), abs, append(args, "--no-progress")...)
 	cmd.Dir = t.TempDir()
 	started := time.Now()
 	out, err := cmd.CombinedOutput()
 	wall := time.Since(started)
-	if err != nil {
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	use := cmd.ProcessState.SysUsage().(*syscall.Rusage)
@@ -441,7 +442,7 @@ func TestFigures(t *testing.T) {
 	bar("keeping the compressed upload as well costs", fmt.Sprintf("%.0f %% (%.0f %% of CPU time)", extra, extraCPU), "<= 35 %", extra <= 35)
 	speedup := one.best.wall.Seconds() / two.best.wall.Seconds()
 	bar("eight files on two cores against one", fmt.Sprintf("%.2fx", speedup), ">= 1.7x", speedup >= 1.7)
-	peak := servestatCost(t, big.path).peak >> 20
+	peak := servestatCost(t, "ingest", big.path).peak >> 20
 	bar(fmt.Sprintf("peak memory of `servestat ingest`, %.0f MB", float64(big.size)/1e6), fmt.Sprintf("%d MiB", peak), "<= 256 MiB", peak <= 256)
 	storedSizes(t)
 	fmt.Printf("\nOf the limits measured on an idle machine of this kind: %.0f %% of a bare JSON-to-Parquet spike (616 MB/s on two cores), %.0f %% of\nthe scanner alone (1.7 GB/s a core), which servestat's whole reader reaches to %.0f %%.\n",
@@ -551,7 +552,7 @@ func TestFiguresLarge(t *testing.T) {
 		t.Skip("make bench-large")
 	}
 	f := newResult(t, t.TempDir(), "large.json", 376_000, 1)
-	ours := &row{name: "`servestat ingest`, the upload kept", best: servestatCost(t, f.path), bytes: f.size, gaps: f.gaps}
+	ours := &row{name: "`servestat ingest`, the upload kept", best: servestatCost(t, "ingest", f.path), bytes: f.size, gaps: f.gaps}
 	rows := []*row{ours}
 	p := findPeers(t)
 	if p != nil {
