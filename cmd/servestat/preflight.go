@@ -224,8 +224,8 @@ func readAhead(events *serverlog.Reader) <-chan []schemas.Record {
 	go func() {
 		defer close(batches)
 		batch := make([]schemas.Record, 0, size)
-		for events.Scan() {
-			if batch = append(batch, events.Record()); len(batch) == size {
+		for record := range events.All() {
+			if batch = append(batch, record); len(batch) == size {
 				batches <- batch
 				batch = make([]schemas.Record, 0, size)
 			}

@@ -26,6 +26,7 @@ const maxQueue = 128
 // A Reader reads the events of a log. See the package documentation.
 type Reader struct {
 	lines *lineReader
+	next  func() *row
 	file  string
 	clock clock
 
@@ -34,7 +35,6 @@ type Reader struct {
 	cur   schemas.Record
 	begun bool
 	done  bool
-	cut   int // long lines that were told of
 	err   error
 
 	eventsOnly bool
@@ -43,7 +43,6 @@ type Reader struct {
 	names     factNames
 	processes map[string]process
 	sources   map[string]string
-	values    []value // of the latest periodic line
 }
 
 // An entry is a record that waits for its turn, or an event that may go on.
@@ -67,10 +66,16 @@ type open struct {
 
 // NewReader returns a reader of the log r, which positions call name.
 func NewReader(r io.Reader, name string) *Reader {
-	return &Reader{
+	out := &Reader{
 		lines: newLineReader(r), file: name, open: map[string]*open{},
 		names: factNames{}, processes: map[string]process{}, sources: map[string]string{},
 	}
+	var w row
+	out.next = func() *row {
+		w.read(out.lines)
+		return &w
+	}
+	return out
 }
 
 // Near tells the reader about when the log was written. It decides the year of
@@ -144,66 +149,53 @@ func (r *Reader) pos(offset int64) schemas.Pos {
 
 // read takes in one line.
 func (r *Reader) read() {
-	row := r.lines.row + 1
-	text, at, err := r.lines.next()
-	if err != nil {
+	w := r.next()
+	if w.err != nil {
 		r.done = true
-		if !errors.Is(err, io.EOF) {
-			r.err = fmt.Errorf("%s: byte %d: %w", r.file, at, err)
+		if !errors.Is(w.err, io.EOF) {
+			r.err = fmt.Errorf("%s: byte %d: %w", r.file, w.at, w.err)
 		}
 		return
 	}
-	if r.lines.cut > r.cut {
-		r.cut = r.lines.cut
-		r.push(&schemas.Reject{At: r.pos(at), Reason: fmt.Sprintf("a line of more than %d bytes, of which the rest was not read", maxLine)})
+	if w.cut {
+		r.push(&schemas.Reject{At: r.pos(w.at), Reason: fmt.Sprintf("a line of more than %d bytes, of which the rest was not read", maxLine)})
 	}
-	text = clean(text)
-	if len(text) == 0 {
-		return
-	}
-	if l, ok := parseLine(text); ok {
-		r.logged(&l, at, row)
-	} else {
-		r.other(text, at, row)
+	switch {
+	case w.logged:
+		r.logged(w)
+	case len(w.text) > 0:
+		r.other(w)
 	}
 }
 
 // logged takes in a line of vLLM's logger.
-func (r *Reader) logged(l *line, at, row int64) {
-	if len(r.open) > 0 {
-		if r.continues(l) {
-			return
-		}
-	}
-	loud := l.level != "INFO" && l.level != "DEBUG"
-	if !loud && isChatter(l.message) {
+func (r *Reader) logged(w *row) {
+	if len(r.open) > 0 && r.continues(w) || w.chatter {
 		return
 	}
-	if p, ok := parsePeriodic(l.message, r.values); ok && !loud {
-		r.periodic(&p, l, at, row)
-		r.values = p.values
+	if w.figures.kind != "" {
+		r.periodic(w)
 		return
 	}
-	text, repeats := cutRepeats(redact(string(l.message)))
-	kind, facts := state(text)
-	if !loud && kind == "" {
-		if !isNotice(text) {
+	kind := w.kind
+	if !w.loud && kind == "" {
+		if !isNotice(w.said) {
 			return
 		}
 		kind = kindNotice
 	}
-	e := r.event(l, at, row)
-	e.Kind, e.Facts = some(kind), bound(facts)
-	if repeats != "" {
-		addFact(e, "repeats", repeats)
+	e := r.event(w)
+	e.Kind, e.Facts = some(kind), bound(w.facts)
+	if w.repeats != "" {
+		addFact(e, "repeats", w.repeats)
 	}
-	if loud {
-		r.opened(e, l, text)
+	if w.loud {
+		r.opened(e, &w.line, w.said)
 	} else {
-		e.Message = shorten(text)
+		e.Message = shorten(w.said)
 		r.push(e)
 	}
-	if kind == kindArguments && !wholeArguments(text) {
+	if kind == kindArguments && !wholeArguments(w.said) {
 		r.push(&schemas.Reject{At: e.At, Reason: "the arguments are cut short"})
 	}
 }
@@ -246,27 +238,27 @@ func isChatter(message []byte) bool {
 
 // periodic turns the figures of a periodic line into samples. A line for every
 // step is no event as well, for there may be millions.
-func (r *Reader) periodic(p *periodic, l *line, at, row int64) {
-	e := r.event(l, at, row)
+func (r *Reader) periodic(w *row) {
+	e, p := r.event(w), &w.figures
 	if p.kind != kindIteration {
-		e.Message, e.Kind, e.Facts = shorten(string(l.message)), some(p.kind), p.facts(r.names)
+		e.Message, e.Kind, e.Facts = shorten(string(w.line.message)), some(p.kind), p.facts(r.names)
 		r.push(e)
 	}
 	if r.eventsOnly {
 		return
 	}
-	if r.lines.open { // half a figure looks like a figure
+	if w.open { // half a figure looks like a figure
 		r.push(&schemas.Reject{At: e.At, Reason: "the last line has no end: it may be cut short, and its figures are left out"})
 		return
 	}
 	clock, zone := e.Time, false
-	if f, ok := parseFront(l.lead); ok && f.zone {
+	if f, ok := parseFront(w.line.lead); ok && f.zone {
 		clock, zone = schemas.Some(f.time), true
 	}
 	for i := range p.values {
 		if v := &p.values[i]; v.readable {
 			s := v.sample()
-			s.At, s.Line, s.Time, s.Zone = e.At, row, clock, zone
+			s.At, s.Line, s.Time, s.Zone = e.At, w.number, clock, zone
 			if p.engine != "" {
 				s.Device = schemas.Some("engine " + engineIndex(p.engine))
 			} else if p.total != "" {
@@ -289,8 +281,9 @@ func engineIndex(digits string) string {
 }
 
 // event begins the event of a line.
-func (r *Reader) event(l *line, at, row int64) *schemas.LogEvent {
-	e := &schemas.LogEvent{At: r.pos(at), Line: row, Level: schemas.Some(l.level), Source: schemas.Some(r.source(l.source))}
+func (r *Reader) event(w *row) *schemas.LogEvent {
+	l := &w.line
+	e := &schemas.LogEvent{At: r.pos(w.at), Line: w.number, Level: schemas.Some(l.level), Source: schemas.Some(r.source(l.source))}
 	r.setProcess(e, l.procs)
 	front, ok := parseFront(l.lead)
 	e.Time = r.clock.resolve(l.stamp, front, ok)
@@ -323,7 +316,8 @@ func (r *Reader) close(procs string) {
 //
 // Two calls in one second from one place look alike. They are told apart by how
 // they begin: two messages of one format do so with the same words.
-func (r *Reader) continues(l *line) bool {
+func (r *Reader) continues(w *row) bool {
+	l := &w.line
 	o := r.open[string(l.procs)]
 	if o == nil {
 		return false
@@ -335,7 +329,7 @@ func (r *Reader) continues(l *line) bool {
 		r.close(string(l.procs))
 		return false
 	}
-	o.text.add(redact(string(l.message)))
+	o.text.add(w.whole)
 	return true
 }
 
@@ -343,8 +337,8 @@ func (r *Reader) continues(l *line) bool {
 const traceback = "Traceback (most recent call last):"
 
 // other takes in a line that is not of vLLM's logger.
-func (r *Reader) other(text []byte, at, row int64) {
-	lead, procs, text := cutFront(text)
+func (r *Reader) other(w *row) {
+	lead, procs, text := cutFront(w.text)
 	text = bytes.TrimRight(text, " ")
 	if len(r.open) > 0 && r.goesOn(procs, text) {
 		return
@@ -356,7 +350,7 @@ func (r *Reader) other(text []byte, at, row int64) {
 		}
 	}
 	l := line{procs: procs}
-	e := &schemas.LogEvent{At: r.pos(at), Line: row, Level: some(f.level), Source: some(f.source), Kind: some(f.kind), Facts: f.facts}
+	e := &schemas.LogEvent{At: r.pos(w.at), Line: w.number, Level: some(f.level), Source: some(f.source), Kind: some(f.kind), Facts: f.facts}
 	r.setProcess(e, procs)
 	front, ok := parseFront(lead)
 	if e.Time = r.clock.translate(front, ok); f.stamp != "" {

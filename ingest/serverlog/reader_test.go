@@ -484,6 +484,39 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// TestAll reads every log ahead, and gets what it gets line by line: a row that is
+// used again must not be seen in a record.
+func TestAll(t *testing.T) {
+	for _, text := range allLogs(t) {
+		text = bytes.Repeat(text, 3) // more than there are rows
+		want := read(t, bytes.NewReader(text))
+		r := NewReader(bytes.NewReader(text), "server.log")
+		got := slices.Collect(r.All())
+		if r.Err() != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%d records ahead, %d line by line: %v", len(got), len(want), r.Err())
+		}
+	}
+}
+
+// TestAllEnds leaves off after a record, and reads a log that breaks: the goroutine
+// that reads ahead ends, and a fault comes behind what was read before it.
+func TestAllEnds(t *testing.T) {
+	line := "INFO 08-21 09:54:33 [a.py:1] vLLM API server version 0.20.2\n"
+	r := NewReader(&cycle{text: line, n: 1 << 20}, "server.log")
+	for range r.All() {
+		break
+	}
+	fault := errors.New("the disk is gone")
+	r = NewReader(io.MultiReader(strings.NewReader(line), iotest.ErrReader(fault)), "server.log")
+	records := slices.Collect(r.All())
+	if len(records) != 1 || !errors.Is(r.Err(), fault) {
+		t.Errorf("%d records, %v", len(records), r.Err())
+	}
+	if records := slices.Collect(NewReader(strings.NewReader(""), "server.log").All()); len(records) != 0 {
+		t.Errorf("%d records of nothing", len(records))
+	}
+}
+
 // A cycle repeats a text until it has given n bytes.
 type cycle struct {
 	text string
