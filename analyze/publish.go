@@ -41,7 +41,8 @@ const batchRuns = 500
 // one before it; or the history of one model, hardware and path. Its results are
 // found by a digest of all they follow from, so that a new run has its own series,
 // comparisons and history analysed and nothing else, and that two processes that do
-// the same at once end in the same bytes.
+// the same at once end in the same bytes. Telemetry, logs and judged answers count
+// as what results follow from as soon as they may be of one of the runs.
 //
 // Results are published unit by unit: what an interrupted Update had done, the next
 // one finds.
@@ -138,6 +139,11 @@ func newUnit(kind schemas.AnalysisKind, name string, publish func(*lake.Session,
 func (u *unit) of(s *series) {
 	u.runs = append(u.runs, s.runs...)
 	u.Inputs = append(u.Inputs, s.inputs...)
+	for _, name := range s.beside {
+		if !slices.Contains(u.Beside, name) {
+			u.Beside = append(u.Beside, name)
+		}
+	}
 }
 
 // unitsOf lists the units of some kinds that hold a run that satisfies where.
@@ -168,6 +174,7 @@ type series struct {
 	id     schemas.SeriesID
 	runs   []string
 	inputs []string // names of their manifests
+	beside []string // names of the manifests of what was observed beside them
 }
 
 func (s *series) group() Group {
@@ -211,14 +218,14 @@ func seriesOfLake(ctx context.Context, db *query.DB, where string) (all []*serie
 			return nil, nil, err
 		}
 	}
-	manifests := map[string]string{}
+	manifests, observed := map[string]*lake.Manifest{}, newObservations(db.Effective())
 	for _, m := range db.Effective() {
-		manifests[m.RunID] = m.Name()
+		manifests[m.RunID] = m
 	}
 	at := map[schemas.SeriesID]*series{}
 	for _, r := range runs {
 		id := seriesOf(r)
-		name, ok := manifests[r.RunID]
+		m, ok := manifests[r.RunID]
 		if !ok {
 			return nil, nil, fmt.Errorf("run %s has no manifest", r.RunID)
 		}
@@ -229,7 +236,12 @@ func seriesOfLake(ctx context.Context, db *query.DB, where string) (all []*serie
 			all = append(all, s)
 		}
 		s.runs = append(s.runs, r.RunID)
-		s.inputs = append(s.inputs, name)
+		s.inputs = append(s.inputs, m.Name())
+		for _, name := range observed.beside(m) {
+			if !slices.Contains(s.beside, name) {
+				s.beside = append(s.beside, name)
+			}
+		}
 	}
 	chosen = map[*series]bool{}
 	for _, r := range wanted {
@@ -328,16 +340,20 @@ func seriesOf(r query.RunSeries) schemas.SeriesID {
 
 func textOf(o schemas.Opt[string]) query.Text { return query.Text{V: o.V, Valid: o.OK} }
 
-// batches groups units so that each has about batchRuns runs.
+// batches groups units so that each has about batchRuns runs. A unit beside whose
+// runs something was observed is one of its own: the highest clock of a GPU is
+// looked for in all that is loaded, and results follow from their own runs only.
 func batches(units []*unit) [][]*unit {
 	var out [][]*unit
 	runs := batchRuns
 	for _, u := range units {
-		if runs >= batchRuns {
+		if runs >= batchRuns || len(u.Beside) > 0 {
 			out, runs = append(out, nil), 0
 		}
 		out[len(out)-1] = append(out[len(out)-1], u)
-		runs += len(u.runs)
+		if runs += len(u.runs); len(u.Beside) > 0 {
+			runs = batchRuns
+		}
 	}
 	return out
 }
@@ -347,7 +363,7 @@ func batches(units []*unit) [][]*unit {
 func loadBatch(ctx context.Context, l *lake.Lake, db *query.DB, batch []*unit) (data *Data, done func() error, err error) {
 	wanted := map[string]bool{}
 	for _, u := range batch {
-		for _, name := range u.Inputs {
+		for _, name := range slices.Concat(u.Inputs, u.Beside) {
 			wanted[name] = true
 		}
 	}

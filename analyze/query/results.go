@@ -12,8 +12,9 @@ import (
 	"github.com/servestat/servestat/schemas/lake"
 )
 
-// candidates leaves out analyses by other code than this, and those with a run
-// that readers no longer see. Whether runs came since, SQL knows.
+// candidates leaves out analyses by other code than this, and those with a run or
+// an observation that readers no longer see. Whether runs came since, SQL knows. Of
+// several of the same runs, the one that knows most of what lay beside them counts.
 func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analysis {
 	seen := make(map[string]bool, len(effective))
 	for _, m := range effective {
@@ -24,13 +25,31 @@ func candidates(all []*lake.Analysis, effective []*lake.Manifest) []*lake.Analys
 		version[k.Name] = k.Version
 	}
 	var out []*lake.Analysis
+	at := map[string]int{}
 	for _, a := range all {
 		gone := func(name string) bool { return !seen[name] }
-		if v, ok := version[a.Kind]; ok && v == a.Version && !slices.ContainsFunc(a.Inputs, gone) {
+		if v, ok := version[a.Kind]; !ok || v != a.Version || slices.ContainsFunc(a.Inputs, gone) || slices.ContainsFunc(a.Beside, gone) {
+			continue
+		}
+		key := ofTheSameRuns(a)
+		i, ok := at[key]
+		switch {
+		case !ok:
+			at[key] = len(out)
 			out = append(out, a)
+		case len(a.Beside) > len(out[i].Beside):
+			out[i] = a
 		}
 	}
 	return out
+}
+
+// ofTheSameRuns is what analyses have in common that differ in nothing but what lay
+// beside their runs.
+func ofTheSameRuns(a *lake.Analysis) string {
+	alone := *a
+	alone.Beside = nil
+	return alone.Key()
 }
 
 // resultView is the statement that makes a table's view over the results of

@@ -196,3 +196,61 @@ func edit(t *testing.T, path string, change func(string) string) {
 		t.Fatal(err)
 	}
 }
+
+// Telemetry is uploaded after the results that it is of, by another job. Kept findings
+// and verdicts follow from it all the same: what was analysed before it came is done
+// again, once, and takes the place of what it said then.
+func TestKeptResultsSeeTelemetry(t *testing.T) {
+	s := simulate.DefaultSweep()
+	s.Concurrency, s.RequestsPerUser, s.Changes = []int{8}, 8, nil
+	s.Machine = &simulate.Machine{Idle: 4, Busy: 40, Slope: 10, Rest: 9, Board: 12, Memory: 20, Total: 122.8, ClockMHz: 1386}
+	dir, lake := write(t, s), filepath.Join(t.TempDir(), "lake")
+	telemetry := filepath.Join(dir, "0.20.0", "tegrastats.log")
+	edit(t, telemetry, func(text string) string { return strings.ReplaceAll(text, "1386", "799") })
+	edit(t, filepath.Join(dir, "0.20.0", "servestat.yaml"), func(text string) string { return text + "  max_clock_mhz: \"2281\"\n" })
+	later := filepath.Join(t.TempDir(), "later.log")
+	if err := os.Rename(telemetry, later); err != nil {
+		t.Fatal(err)
+	}
+	do := func(args ...string) (stdout, stderr string) {
+		t.Helper()
+		var out, talk bytes.Buffer
+		if code := run(context.Background(), append(args, "--lake", lake), strings.NewReader(""), &out, &talk); code != exitOK {
+			t.Fatalf("%v: exit code %d\n%s", args, code, talk.String())
+		}
+		return out.String(), talk.String()
+	}
+	failed := func() string {
+		t.Helper()
+		out, _ := do("sql", "--format", "csv", "SELECT verdict, count(*) FROM findings WHERE check_name = 'GPU clocks' AND runtime_version = '0.20.0' GROUP BY ALL ORDER BY ALL")
+		return strings.Join(strings.Fields(out)[1:], " ")
+	}
+	verdicts := func() string {
+		t.Helper()
+		out, _ := do("sql", "--format", "csv", "SELECT DISTINCT verdict FROM verdicts ORDER BY ALL")
+		return strings.Join(strings.Fields(out)[1:], " ")
+	}
+	do("ingest", dir)
+	do("analyze")
+	if got := failed(); strings.Contains(got, "FAIL") {
+		t.Errorf("before the telemetry came: %q", got)
+	}
+	before := verdicts()
+	if err := os.Rename(later, telemetry); err != nil {
+		t.Fatal(err)
+	}
+	do("ingest", dir)
+	if _, talk := do("sql", "SELECT count(*) FROM findings"); !strings.Contains(talk, "not of the runs as they are now") {
+		t.Errorf("nothing says that the findings are old: %s", talk)
+	}
+	do("analyze")
+	if got, want := failed(), fmt.Sprintf("FAIL,%d", s.Runs); got != want {
+		t.Errorf("with the telemetry: %q, want %q", got, want)
+	}
+	if after := verdicts(); before == after || after != "not comparable" {
+		t.Errorf("verdicts %q, and with a throttled candidate %q", before, after)
+	}
+	if out, _ := do("analyze"); out != "analyze: 4 units, 4 reused\n" {
+		t.Errorf("once more: %s", out)
+	}
+}

@@ -23,7 +23,8 @@ func ResultName(table, sha256 string) string {
 
 // An Analysis commits the results of one analysis, as a [Manifest] does a run. Its
 // name is a digest of all that the results follow from: the kind of analysis, the
-// version of its code, its options and the manifests of its runs. So an analysis
+// version of its code, its options and the manifests of its runs and of what was
+// observed beside them. So an analysis
 // of runs that did not change is found and not done again, and what becomes of
 // runs makes older results stale without anybody touching them.
 type Analysis struct {
@@ -35,6 +36,11 @@ type Analysis struct {
 	// them. Results are current as long as Inputs are exactly these runs.
 	Of     []Subject `json:"of"`
 	Inputs []string  `json:"inputs"` // names of the runs' manifests, sorted
+	// Beside are the names of the manifests of what was observed beside the runs,
+	// sorted: telemetry, server logs, judged answers. Their samples say whether a GPU
+	// was throttled, and nothing says before it is read that they matter to none of the
+	// runs.
+	Beside []string `json:"beside,omitempty"`
 	Blocks []Block   `json:"blocks,omitempty"`
 }
 
@@ -45,7 +51,12 @@ type Subject map[string]*string
 // Key is the digest that the analysis is found by.
 func (a *Analysis) Key() string {
 	slices.Sort(a.Inputs)
-	text, err := json.Marshal([]any{a.Kind, a.Version, a.Options, a.Of, a.Inputs})
+	from := []any{a.Kind, a.Version, a.Options, a.Of, a.Inputs}
+	if len(a.Beside) > 0 { // others keep the key they always had
+		slices.Sort(a.Beside)
+		from = append(from, a.Beside)
+	}
+	text, err := json.Marshal(from)
 	if err != nil {
 		panic("lake: " + err.Error()) // texts always marshal, and keys of maps come sorted
 	}
