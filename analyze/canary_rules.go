@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -78,12 +79,7 @@ func (t *trial) startedWithoutLog() Ruling {
 	if len(runs) == 0 {
 		return unruled(1, "no log of a start with it", "ingest the server's log, whether it started or not")
 	}
-	drafted := 0.0
-	for _, r := range runs {
-		n, _ := reported(r, "spec_decode_draft_tokens")
-		drafted += n
-	}
-	if drafted > 0 {
+	if drafted := t.counted().drafted; drafted > 0 {
 		return ruled(1, Passed, "ACCEPTED: %.0f tokens were drafted while requests were answered; there is no log of the start", drafted)
 	}
 	r := ruled(1, Warned, "requests were answered, and nothing shows that the method was on")
@@ -211,20 +207,49 @@ func changeText(e Estimate) string {
 }
 
 // A draftCount is what servers counted while runs were made.
-type draftCount struct{ drafts, drafted, accepted float64 }
+type draftCount struct {
+	drafts, drafted, accepted float64
+	at                        []float64 // accepted at each position of a draft
+}
 
+// counted adds up what the servers counted during the runs: as the benchmark's client
+// read it, or else by the scrapes of /metrics around them.
 func (t *trial) counted() draftCount {
 	var d draftCount
 	for _, r := range t.runs() {
-		n, ok := reported(r, "spec_decode_num_drafts")
-		if !ok {
-			continue
-		}
-		drafted, _ := reported(r, "spec_decode_draft_tokens")
-		accepted, _ := reported(r, "spec_decode_accepted_tokens")
-		d.drafts, d.drafted, d.accepted = d.drafts+n, d.drafted+drafted, d.accepted+accepted
+		d = d.add(r.drafts())
 	}
 	return d
+}
+
+func (r *Run) drafts() draftCount {
+	n, ok := reported(r, "spec_decode_num_drafts")
+	if !ok {
+		if r.server == nil {
+			return draftCount{}
+		}
+		return r.server.drafts
+	}
+	d := draftCount{drafts: n}
+	d.drafted, _ = reported(r, "spec_decode_draft_tokens")
+	d.accepted, _ = reported(r, "spec_decode_accepted_tokens")
+	var rates []float64
+	if json.Unmarshal(r.Reported["spec_decode_per_position_acceptance_rates"], &rates) == nil {
+		for _, rate := range rates {
+			d.at = append(d.at, rate*n)
+		}
+	}
+	return d
+}
+
+// byPosition says which share of the drafts had their token of each position
+// accepted: it falls from one to the next, and shows how long drafts should be.
+func (d draftCount) byPosition() string {
+	rates := make([]string, len(d.at))
+	for i, n := range d.at {
+		rates[i] = fmt.Sprintf("%.3f", n/d.drafts)
+	}
+	return strings.Join(rates, ", ")
 }
 
 // acceptance is D3. Estimators differ on the same data, 72.7 % and 66.4 % (trap 105 of
@@ -271,12 +296,15 @@ func (t *trial) acceptance() Ruling {
 	r.Says = strings.Join(parts, "; ")
 	switch {
 	case len(parts) == 0:
-		return unruled(3, "neither the results nor the log count drafts, and no answer came in chunks", "measure with vLLM's own client, which reads the server's counters, or ingest the log")
+		return unruled(3, "neither the results nor the log count drafts, and no answer came in chunks", "measure with vLLM's own client, which reads the server's counters, or ingest the log, or a scrape of /metrics before and after")
 	case server.drafted > 0 && server.accepted == 0:
 		r.Standing, r.Do = Failed, "nothing that was drafted was accepted: the drafts cost time and give nothing"
 	case !byToken || !byRequest:
 		r.Standing = Warned
 		r.Says += "; only one of token-weighted and request-weighted is known"
+	}
+	if server.drafted > 0 && len(server.at) > 0 {
+		r.Details = append(r.Details, "accepted by position of the draft, of all drafts: "+server.byPosition())
 	}
 	if server.drafted > 0 {
 		r.Details = append(r.Details, "the servers' counters count whatever they answered during a run, other clients' requests too")

@@ -96,6 +96,18 @@ var (
 	isReady = event("ready", "Application startup complete.", nil)
 )
 
+// scraped drafts, as /metrics before and after a run has them.
+func scraped(d draftCount) func(string, *watchedServer) {
+	return func(stage string, s *watchedServer) {
+		for _, r := range s.runs {
+			if stage == "with" {
+				r.server = noServerSide("")
+				r.server.drafts = d
+			}
+		}
+	}
+}
+
 // counted drafts, as the benchmark's client reports them.
 func counters(drafts, drafted, accepted int) func(string, *watchedServer) {
 	return func(stage string, s *watchedServer) {
@@ -193,6 +205,10 @@ func TestCanaryRules(t *testing.T) {
 			"token-weighted, accepted / drafted tokens of the servers' counters during the runs: 0.727"},
 		{"D3", "and the other", tryOut{before: 1, with: 0.8, bend: counters(1000, 3000, 2181)}, chunked(3181, 1000, 2.99), Passed, "request-weighted, the same as a share of the drafted tokens: 0.663"},
 		{"D3", "only the server counted", tryOut{before: 1, with: 0.8, bend: counters(1000, 3000, 2181)}, nil, Warned, "only one of token-weighted and request-weighted is known"},
+		{"D3", "scrapes of /metrics counted, and the client did not", tryOut{before: 1, with: 0.8, bend: scraped(draftCount{drafts: 1000, drafted: 3000, accepted: 2181, at: []float64{900, 701, 580}})},
+			chunked(3181, 1000, 2.99), Passed, "token-weighted, accepted / drafted tokens of the servers' counters during the runs: 0.727"},
+		{"D3", "by position", tryOut{before: 1, with: 0.8, bend: scraped(draftCount{drafts: 1000, drafted: 3000, accepted: 2181, at: []float64{900, 701, 580}})},
+			chunked(3181, 1000, 2.99), Passed, "accepted by position of the draft, of all drafts: 0.900, 0.701, 0.580"},
 		{"D3", "nothing is ever accepted", tryOut{before: 1, with: 0.8, bend: counters(1000, 3000, 0)}, chunked(1000, 1000, 1), Failed, "0.000"},
 		{"D3", "nobody counted", tryOut{before: 1, with: 0.8}, nil, Untested, "neither the results nor the log"},
 
@@ -293,7 +309,7 @@ func TestCanaryRules(t *testing.T) {
 			continue
 		}
 		got := cells[0].Of(c.rule)
-		if got.Standing != c.want || !strings.Contains(got.Says, c.says) {
+		if got.Standing != c.want || !strings.Contains(strings.Join(append(got.Details, got.Says), "; "), c.says) {
 			t.Errorf("%s, %s: %s %q, want %s %q", c.rule, c.story, got.Standing, got.Says, c.want, c.says)
 		}
 		if (got.Standing == Failed || got.Standing == Untested) && got.Do == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type counted struct {
 	ttft, e2el                          float64
 	cachedShare                         float64 // of the prompt tokens, found in the prefix cache
 	wider                               float64 // s that the samples lie further apart than the run is long
+	drafts                              draftCount
 }
 
 func uncounted() counted {
@@ -338,7 +340,7 @@ func (s *serverSeries) count(v *serverSide, w window, start, end time.Time) {
 	soon, later := s.after(end), s.after(end.Add(coarse+time.Second))
 	for _, pair := range [][2]int{{late, soon}, {late, later}, {early, soon}, {early, later}} {
 		b, a := pair[0], pair[1]
-		if b < 0 || a >= len(s.samples) || b >= a {
+		if b < 0 || a >= len(s.samples) || b >= a || s.restarted(b, a) {
 			continue
 		}
 		if s.rise(v, &s.samples[b], &s.samples[a], w) {
@@ -351,8 +353,19 @@ func (s *serverSeries) count(v *serverSide, w window, start, end time.Time) {
 	}
 }
 
+// restarted reports whether the server began to count anew between two samples: what
+// the later has more than the earlier is then not what came in between.
+func (s *serverSeries) restarted(from, to int) bool {
+	for i := from; i < to; i++ {
+		if orNaN(s.samples[i+1].OutputTokens) < orNaN(s.samples[i].OutputTokens) {
+			return true
+		}
+	}
+	return false
+}
+
 // rise fills v with the difference between two samples, and reports whether it
-// holds the whole run. Counters that fell are of another start of the server.
+// holds the whole run.
 func (s *serverSeries) rise(v *serverSide, before, after *query.ServerSample, w window) bool {
 	requests, tokens := orNaN(after.Finished)-orNaN(before.Finished), orNaN(after.OutputTokens)-orNaN(before.OutputTokens)
 	if requests < 0 || !(tokens >= 0) {
@@ -364,5 +377,45 @@ func (s *serverSeries) rise(v *serverSide, before, after *query.ServerSample, w 
 	v.e2el = (orNaN(after.E2ELSum) - orNaN(before.E2ELSum)) / (orNaN(after.E2ELCount) - orNaN(before.E2ELCount))
 	v.cachedShare = (orNaN(after.CacheHits) - orNaN(before.CacheHits)) / (orNaN(after.CacheQueries) - orNaN(before.CacheQueries))
 	v.wider = after.At.Time.Sub(before.At.Time).Seconds() - w.length.Seconds()
+	v.drafts = draftsOf(after).less(draftsOf(before))
 	return !(requests < w.completed) && tokens >= w.tokens
+}
+
+// draftsOf are a server's counters of speculative decoding.
+func draftsOf(s *query.ServerSample) draftCount {
+	d := draftCount{drafts: s.Drafts.V, drafted: s.Drafted.V, accepted: s.Accepted.V}
+	for _, n := range strings.Fields(s.AcceptedAt.V) {
+		v, err := strconv.ParseFloat(n, 64)
+		if err != nil {
+			return d
+		}
+		d.at = append(d.at, v)
+	}
+	return d
+}
+
+// less is what counters rose by. Those that fell are of another start of the server,
+// and say nothing.
+func (d draftCount) less(before draftCount) draftCount {
+	out := draftCount{drafts: d.drafts - before.drafts, drafted: d.drafted - before.drafted, accepted: d.accepted - before.accepted, at: slices.Clone(d.at)}
+	for i := range min(len(out.at), len(before.at)) {
+		out.at[i] -= before.at[i]
+	}
+	fell := func(n float64) bool { return n < 0 }
+	if fell(out.drafts) || fell(out.drafted) || fell(out.accepted) || slices.ContainsFunc(out.at, fell) {
+		return draftCount{}
+	}
+	return out
+}
+
+// add adds up what several runs drafted.
+func (d draftCount) add(o draftCount) draftCount {
+	sum := draftCount{drafts: d.drafts + o.drafts, drafted: d.drafted + o.drafted, accepted: d.accepted + o.accepted, at: slices.Clone(d.at)}
+	for i, n := range o.at {
+		if i == len(sum.at) {
+			sum.at = append(sum.at, 0)
+		}
+		sum.at[i] += n
+	}
+	return sum
 }

@@ -3,6 +3,7 @@ package analyze
 import (
 	"database/sql"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -172,3 +173,34 @@ func TestRunsOfAStartShareTheirClock(t *testing.T) {
 }
 
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+
+// Speculation by scrapes of /metrics, as of vLLM 0.20 with drafts of three tokens: what
+// the counters rose by over the run, by position too, and not what they stood at. A
+// server that was restarted in between counts from nothing.
+func TestDraftsOfScrapes(t *testing.T) {
+	counting := func(clock string, n, drafts float64, at string) query.ServerSample {
+		s := scrape(clock, n, 0)
+		s.Drafts, s.Drafted, s.Accepted, s.AcceptedAt = some(drafts), some(3*drafts), some(1.5*drafts), query.Text{V: at, Valid: at != ""}
+		return s
+	}
+	before := counting("11:59:58.000", 100, 1000, "900 400 200")
+	for _, c := range []struct {
+		story   string
+		between []query.ServerSample
+		want    draftCount
+	}{
+		{"as it should be", nil, draftCount{drafts: 200, drafted: 600, accepted: 300, at: []float64{180, 80, 40}}},
+		{"restarted, and past where it was before", []query.ServerSample{counting("12:00:05.000", 3, 4, "3 2 1")}, draftCount{}},
+	} {
+		s := &serverSeries{source: "prometheus", zoneKnown: true, samples: append([]query.ServerSample{before}, c.between...)}
+		s.samples = append(s.samples, counting("12:00:23.000", 140, 1200, "1080 480 240"))
+		side := s.side(measured("12:00:00.000"), 0)
+		if !reflect.DeepEqual(side.drafts, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.story, side.drafts, c.want)
+		}
+	}
+	twice := draftCount{drafts: 1, at: []float64{1}}.add(draftCount{drafts: 3, drafted: 6, accepted: 3, at: []float64{2, 1}})
+	if got := twice.byPosition(); got != "0.750, 0.250" {
+		t.Errorf("over two runs: %s", got)
+	}
+}

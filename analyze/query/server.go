@@ -20,6 +20,8 @@ type ServerSample struct {
 	TTFTSum, TTFTCount        Number // s; so far
 	E2ELSum, E2ELCount        Number // s; so far
 	CacheQueries, CacheHits   Number // prompt tokens looked up in the prefix cache, and found; so far
+	Drafts, Drafted, Accepted Number // of speculative decoding: steps, tokens and those that were accepted; so far
+	AcceptedAt                Text   // tokens accepted at each position of a draft, with blanks between; so far
 }
 
 // ServerSamples returns what there is of the places of the runs that satisfy
@@ -33,6 +35,7 @@ func (d *DB) ServerSamples(ctx context.Context, where string) ([]ServerSample, e
 			"output_tokens": &s.OutputTokens, "input_tokens": &s.InputTokens,
 			"ttft_sum_s": &s.TTFTSum, "ttft_count": &s.TTFTCount, "e2el_sum_s": &s.E2ELSum, "e2el_count": &s.E2ELCount,
 			"cache_queries": &s.CacheQueries, "cache_hits": &s.CacheHits,
+			"drafts": &s.Drafts, "drafted": &s.Drafted, "accepted": &s.Accepted, "accepted_at": &s.AcceptedAt,
 		})
 		return s, err
 	})
