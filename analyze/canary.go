@@ -12,13 +12,14 @@ import (
 
 	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas/checkpoint"
 )
 
 // CanaryOptions say what is expected of speculative decoding.
 type CanaryOptions struct {
 	CompareOptions
 	QualityOptions
-	Model *preflight.Model // the checkpoint's config.json
+	Model *checkpoint.Config // of the checkpoint; nil: as it lay beside the servers' logs
 }
 
 // A Canary is what is known of speculative decoding: a cell for each set-up and
@@ -405,7 +406,7 @@ type logWatcher struct {
 func (l *logWatcher) take(e *query.LoggedEvent) error {
 	if l.log == nil || e.Upload != l.upload || e.Place != l.place {
 		l.close()
-		l.upload, l.place, l.checker, l.log = e.Upload, e.Place, preflight.New(l.options), &watchedLog{name: e.SourceName}
+		l.upload, l.place, l.checker, l.log = e.Upload, e.Place, preflight.New(withCheckpoint(l.options, e)), &watchedLog{name: e.SourceName}
 	}
 	l.checker.Add(&e.LogEvent)
 	l.log.add(e)

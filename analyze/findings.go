@@ -149,7 +149,7 @@ func orNaN(n query.Number) float64 {
 // side.
 func Findings(d *Data) []Finding {
 	out := findingsOf(d, func(r *Run) []audit.Finding { return audit.Fired(r.audit) })
-	for _, s := range d.series() {
+	for _, s := range slices.Concat(d.series(), d.reportedSeries()) {
 		for _, f := range audit.Fired(s.audit()) {
 			out = append(out, s.finding(f))
 		}
@@ -215,8 +215,17 @@ type runSeries struct {
 }
 
 func (d *Data) series() []runSeries {
-	placed := d.Only(func(r *Run) bool { return r.measured() && r.closedLoop() })
-	groups := byGroup(placed.Runs)
+	return d.seriesOf(func(r *Run) bool { return r.measured() && r.closedLoop() })
+}
+
+// reportedSeries are the rows that carry only what their tool said: two of one level
+// that contradict each other are found without a log.
+func (d *Data) reportedSeries() []runSeries {
+	return d.seriesOf(func(r *Run) bool { return r.Bench == "serve" && !r.Detailed && r.MaxConcurrency.Valid })
+}
+
+func (d *Data) seriesOf(keep func(*Run) bool) []runSeries {
+	groups := byGroup(d.Only(keep).Runs)
 	var out []runSeries
 	for _, g := range sortedGroups(groups) {
 		for _, version := range versionsOf(groups[g]) {
@@ -232,15 +241,26 @@ func (s runSeries) audit() []audit.Finding {
 	for i, r := range inOrder(s.runs) {
 		m := audit.Member{
 			Name: r.SourceName, Start: r.ServerStart.V, Level: float64(r.MaxConcurrency.V), Order: i, Workload: r.WorkloadDigest.V, Dataset: r.Dataset.V,
-			InputLen: meanInput([]*Run{r}), OutputLen: meanOutput([]*Run{r}), TTFT: orNaN(r.Sum.TTFTp50), TPOT: orNaN(r.Sum.TPOTMean),
-			OutputThroughput: orNaN(r.Sum.OutputThroughput), CacheOff: cacheIsOff(r.EngineArgs),
+			InputLen: math.NaN(), OutputLen: math.NaN(), CacheOff: cacheIsOff(r.EngineArgs),
 		}
-		if r.hasSteadyWindow() {
-			m.TPOT, m.OutputThroughput = orNaN(r.Sum.SteadyTPOTMean), orNaN(r.Sum.SteadyOutput)
-		}
+		r.fillMember(&m)
 		members = append(members, m)
 	}
 	return audit.CheckGroup(members)
+}
+
+// fillMember takes the latencies and the throughput of a run: of its steady window,
+// of the whole of it, or as its tool has them.
+func (r *Run) fillMember(m *audit.Member) {
+	if r.Sum == nil {
+		m.TTFT, m.TPOT, m.OutputThroughput = r.reported("median_ttft_ms")/1e3, r.reported("mean_tpot_ms")/1e3, r.reported("output_throughput")
+		return
+	}
+	m.InputLen, m.OutputLen = meanInput([]*Run{r}), meanOutput([]*Run{r})
+	m.TTFT, m.TPOT, m.OutputThroughput = orNaN(r.Sum.TTFTp50), orNaN(r.Sum.TPOTMean), orNaN(r.Sum.OutputThroughput)
+	if r.hasSteadyWindow() {
+		m.TPOT, m.OutputThroughput = orNaN(r.Sum.SteadyTPOTMean), orNaN(r.Sum.SteadyOutput)
+	}
 }
 
 // cacheIsOff reports whether the server's arguments switch prefix caching off.
@@ -255,8 +275,12 @@ func (s runSeries) finding(f audit.Finding) Finding {
 	for i, r := range s.runs {
 		ids[i] = r.RunID
 	}
+	subject := fmt.Sprintf("%s, %s, all levels", s.group, s.version)
+	if !s.runs[0].Detailed {
+		subject += ", summaries only"
+	}
 	return Finding{
-		Check: f.Check, Verdict: string(f.Severity), Subject: fmt.Sprintf("%s, %s, all levels", s.group, s.version),
+		Check: f.Check, Verdict: string(f.Severity), Subject: subject,
 		Message: f.Message, Do: f.Do, RunIDs: ids,
 	}
 }

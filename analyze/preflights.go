@@ -7,6 +7,7 @@ import (
 
 	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/analyze/query"
+	"github.com/servestat/servestat/schemas/checkpoint"
 )
 
 // A LogFinding is something that the logs of servers say, in how many of them.
@@ -65,10 +66,18 @@ type logReader struct {
 func (l *logReader) take(e *query.LoggedEvent) error {
 	if l.checker == nil || e.Upload != l.upload {
 		l.close()
-		l.upload, l.name, l.checker = e.Upload, e.SourceName, preflight.New(l.options)
+		l.upload, l.name, l.checker = e.Upload, e.SourceName, preflight.New(withCheckpoint(l.options, e))
 	}
 	l.checker.Add(&e.LogEvent)
 	return nil
+}
+
+// withCheckpoint adds what lay beside a log, where nobody says what the checkpoint is.
+func withCheckpoint(options preflight.Options, e *query.LoggedEvent) preflight.Options {
+	if options.Model == nil {
+		options.Model = checkpoint.OfLabels(e.Server)
+	}
+	return options
 }
 
 // close judges the log that was read last.

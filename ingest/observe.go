@@ -30,6 +30,8 @@ type observed struct {
 	ofServer bool
 	// starts counts the starts of a server in an upload; may be nil.
 	starts func(r io.Reader, name string) ([]serverlog.Start, error)
+	// checkpoint: what the model's config.json says belongs to it.
+	checkpoint bool
 }
 
 // A clock is what is known of times that an upload prints in part.
@@ -49,7 +51,7 @@ func (c clock) values(into map[string]string) {
 }
 
 var (
-	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf, ofServer: true}
+	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf, ofServer: true, checkpoint: true}
 	judged      = observed{parserVersion: evals.ParserVersion, clock: (*Ingester).noClock, open: openEvals, ofServer: true}
 	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
 )
@@ -150,6 +152,9 @@ func (in *Ingester) lookAroundObserved(up Upload, o observed) (*Identity, clock,
 	in.lookAround.Lock()
 	defer in.lookAround.Unlock()
 	id, problem := in.identifyObserved(up)
+	if o.checkpoint && problem == nil {
+		problem = in.identifyCheckpoint(id, up)
+	}
 	c, err := o.clock(in, up, id)
 	return id, c, errors.Join(problem, err)
 }

@@ -29,6 +29,8 @@ type sidecar struct {
 	path      *pathPattern // path of results below dir
 	serverLog string       // path of the server log, relative to dir
 	logPath   *pathPattern // the same, read backwards: what a log's path says; may be nil
+	// checkpoint is the path of the config.json of the model, relative to dir.
+	checkpoint string
 }
 
 // configKeys may share the file with identity: it is also the name of the
@@ -195,10 +197,12 @@ func (c *sidecar) set(key string, v any) error {
 		if logPath, err := compilePath(text); err == nil { // it has placeholders, each once
 			c.logPath = logPath
 		}
+	case key == "checkpoint_config":
+		c.checkpoint = text
 	case known:
 		c.values[key] = text
 	default:
-		return fmt.Errorf("unknown key; want one of %s, path, server_log, or put it under labels:", strings.Join(IdentityKeys(), ", "))
+		return fmt.Errorf("unknown key; want one of %s, path, server_log, checkpoint_config, or put it under labels:", strings.Join(IdentityKeys(), ", "))
 	}
 	return nil
 }

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/checkpoint"
 )
 
 // Options say what is expected of a server.
 type Options struct {
 	// Severities replace those of rules, by their id.
 	Severities map[string]Severity
-	Model      *Model  // the checkpoint's config.json
+	Model      *checkpoint.Config
 	Recipe     *Recipe // what the model's recipe says
 	// Concurrency and Tokens are what the server is to hold: so many requests at a
 	// time, each of so many tokens in all. Zero: not said; Tokens is then what the

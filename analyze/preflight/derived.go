@@ -54,7 +54,7 @@ func (c *Checker) derive(r *Report) []Finding {
 	if format := s.known["engine_config.load_format"]; format.value == "dummy" {
 		add("dummy_weights", format.line, "load_format=dummy")
 	}
-	if c.options.Model != nil && s.cause == "spec_rejected" && c.options.Model.NextnLayers == 0 {
+	if c.lacksMTP(s) {
 		add("no_mtp_layers", s.exception.line, "%s", s.exception.value)
 	}
 	out = append(out, c.judgeSettings(r.Settings)...)
@@ -161,4 +161,13 @@ func (s *start) figure(key string) float64 {
 		return 0
 	}
 	return v
+}
+
+// lacksMTP reports whether the server refused multi-token prediction and the
+// checkpoint has no layers for it. Other methods need none.
+func (c *Checker) lacksMTP(s *start) bool {
+	if c.options.Model == nil || c.options.Model.MTPLayers > 0 || s.cause != "spec_rejected" {
+		return false
+	}
+	return strings.Contains(s.exception.value, "mtp") || strings.Contains(s.exception.value, "num_nextn_predict_layers")
 }

@@ -1,7 +1,6 @@
 package preflight
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,32 +13,6 @@ import (
 
 // maxExpectation bounds the bytes of a file that says what is expected.
 const maxExpectation = 4 << 20
-
-// A Model is what a checkpoint's config.json says of it.
-type Model struct {
-	Type          string   `json:"model_type"`
-	Architectures []string `json:"architectures"`
-	NextnLayers   int64    `json:"num_nextn_predict_layers"` // for multi-token prediction; 0: it has none
-}
-
-// ReadModel reads a checkpoint's config.json. A model of several parts keeps what
-// is asked here in its text part.
-func ReadModel(r io.Reader) (*Model, error) {
-	var m struct {
-		Model
-		Text *Model `json:"text_config"`
-	}
-	if err := json.NewDecoder(io.LimitReader(r, maxExpectation)).Decode(&m); err != nil {
-		return nil, fmt.Errorf("not a checkpoint's config.json: %w", err)
-	}
-	if m.Type == "" && len(m.Architectures) == 0 {
-		return nil, errors.New("not a checkpoint's config.json: it names neither model_type nor architectures")
-	}
-	if m.Text != nil && m.NextnLayers == 0 {
-		m.NextnLayers = m.Text.NextnLayers
-	}
-	return &m.Model, nil
-}
 
 // A Recipe is the arguments with which a model is said to be served well.
 type Recipe struct {

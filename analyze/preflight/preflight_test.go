@@ -15,6 +15,7 @@ import (
 	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/ingest/serverlog"
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/checkpoint"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
@@ -316,11 +317,11 @@ func TestBundledLogs(t *testing.T) {
 
 // TestDerived: what no single line says.
 func TestDerived(t *testing.T) {
-	config, err := preflight.ReadModel(strings.NewReader(`{"model_type": "nemotron_h", "architectures": ["NemotronHForCausalLM"]}`))
+	config, err := checkpoint.Read(strings.NewReader(`{"model_type": "nemotron_h", "architectures": ["NemotronHForCausalLM"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	super, err := preflight.ReadModel(strings.NewReader(`{"model_type": "nemotron_h", "num_nextn_predict_layers": 1}`))
+	super, err := checkpoint.Read(strings.NewReader(`{"model_type": "nemotron_h", "num_nextn_predict_layers": 1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +414,7 @@ func TestUnknownLinesAreListed(t *testing.T) {
 
 func TestReadExpectations(t *testing.T) {
 	for _, text := range []string{"", "[]", "{}", `{"a": 1}`} {
-		if m, err := preflight.ReadModel(strings.NewReader(text)); err == nil {
+		if m, err := checkpoint.Read(strings.NewReader(text)); err == nil {
 			t.Errorf("config %q: %+v", text, m)
 		}
 	}
@@ -425,11 +426,6 @@ func TestReadExpectations(t *testing.T) {
 	r, err := preflight.ReadRecipe(strings.NewReader(`{"tool-call-parser": "hermes", "enable_prefix_caching": false, "max_num_seqs": 8}`))
 	if err != nil || r.Arguments["tool_call_parser"] != "hermes" || r.Arguments["enable_prefix_caching"] != "False" || r.Arguments["max_num_seqs"] != "8" {
 		t.Errorf("%+v, %v", r, err)
-	}
-	// A model of several parts says it in its text part.
-	m, err := preflight.ReadModel(strings.NewReader(`{"model_type": "qwen3_5", "text_config": {"num_nextn_predict_layers": 1}}`))
-	if err != nil || m.NextnLayers != 1 {
-		t.Errorf("%+v, %v", m, err)
 	}
 }
 

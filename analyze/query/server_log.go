@@ -15,6 +15,7 @@ type LoggedEvent struct {
 	Place      string // joins it with runs, as that of a [ServerSample]
 	Upload     string // digest of the log
 	SourceName string
+	Server     map[string]string // what was said of its server
 	schemas.LogEvent
 }
 
@@ -33,11 +34,11 @@ func (d *DB) EachLogEvent(ctx context.Context, where string, take func(*LoggedEv
 func scanLogEvent(rows *sql.Rows) (*LoggedEvent, error) {
 	var e LoggedEvent
 	var at sql.Null[time.Time]
-	var process, level, code, kind, facts Text
+	var process, level, code, kind, facts, server Text
 	var pid Count
 	err := scanNamed(rows, map[string]any{
 		"place": &e.Place, "upload_sha256": &e.Upload, "source_name": &e.SourceName, "line": &e.Line, "at_time": &at,
-		"process": &process, "pid": &pid, "level": &level, "code": &code, "message": &e.Message, "kind": &kind, "facts": &facts,
+		"process": &process, "pid": &pid, "level": &level, "code": &code, "message": &e.Message, "kind": &kind, "facts": &facts, "server": &server,
 	})
 	if err != nil {
 		return nil, err
@@ -46,6 +47,11 @@ func scanLogEvent(rows *sql.Rows) (*LoggedEvent, error) {
 	if facts.Valid {
 		if err := json.Unmarshal([]byte(facts.V), &e.Facts); err != nil {
 			return nil, fmt.Errorf("facts of line %d: %w", e.Line, err)
+		}
+	}
+	if server.Valid {
+		if err := json.Unmarshal([]byte(server.V), &e.Server); err != nil {
+			return nil, fmt.Errorf("server of line %d: %w", e.Line, err)
 		}
 	}
 	return &e, nil

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/servestat/servestat/analyze"
-	"github.com/servestat/servestat/analyze/preflight"
 	"github.com/servestat/servestat/report/markdown"
 	"github.com/servestat/servestat/report/text"
+	"github.com/servestat/servestat/schemas/checkpoint"
 )
 
 const canaryLong = `Say of every speculative method that ran, or was to run, whether it may be used, for
@@ -116,13 +116,13 @@ func (a *app) canaryOptions() (o analyze.CanaryOptions, err error) {
 
 // checkpointConfig reads a checkpoint's config.json where --config names one, which is
 // told from a configuration of servestat by its name.
-func (a *app) checkpointConfig() (model *preflight.Model, err error) {
+func (a *app) checkpointConfig() (model *checkpoint.Config, err error) {
 	name := a.config.GetString("config")
 	if filepath.Ext(name) != ".json" {
 		return nil, nil
 	}
 	err = withFile(name, func(r io.Reader) (err error) {
-		model, err = preflight.ReadModel(r)
+		model, err = checkpoint.Read(r)
 		return err
 	})
 	return model, err

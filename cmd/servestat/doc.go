@@ -343,6 +343,7 @@ from the path, in this order of authority. A servestat.yaml looks like this:
 	path: "c{max_concurrency}/run{repeat}.json"      # what the path below this folder says
 	server_start: "{runtime_version}-start{repeat}"  # runs of equal server_start are one replicate
 	server_log: server.log
+	checkpoint_config: ../model/config.json          # of the model that server logs are of
 	labels:
 	  team: serving
 
@@ -366,7 +367,28 @@ every scrape with a line of its time in front:
 	(date -u +'# scraped at %FT%TZ'; curl -s localhost:8000/metrics) > metrics-before.txt
 
 From a scrape before and one after each run, audit holds the server's own count of
-requests and tokens, its load and its latencies against the client's.
+requests and tokens, its load and its latencies against the client's, and canary has
+what was drafted and accepted. A checkpoint's config.json in the folder of a server
+log, or where checkpoint_config says, tells reports why a speculative method was
+refused.
+
+A folder a model with all of that is enough for one report that says how latency grows
+with load, which numbers contradict each other, what the servers' logs hold against
+them, whether the tool calls are right, and what a token and a valid call cost:
+
+	Nemotron-3-Nano/0.20.2/servestat.yaml        as above
+	Nemotron-3-Nano/0.20.2/c1/run1.json …        vllm bench serve --save-detailed
+	Nemotron-3-Nano/0.20.2/server.log            vllm serve … 2>&1 | tee server.log
+	Nemotron-3-Nano/0.20.2/tegrastats.log        or of nvidia-smi, dcgmi, dcgm-exporter
+	Nemotron-3-Nano/0.20.2/tool-calls.jsonl      requests and answers, see above
+	Nemotron-3-Nano/0.20.2-mtp/server.log        of a start that failed
+	Nemotron-3-Nano/0.20.2-mtp/config.json       of the checkpoint
+	Qwen3-8B/…
+
+	servestat ingest .
+	servestat report sweep --out report/
+
+servestat simulate --preset jetson-thor-article writes such folders.
 
 	$ servestat sql --format csv "select kind, count(*) as n from log_events where kind like 'engine%' group by all order by all"
 	kind,n

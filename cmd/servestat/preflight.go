@@ -17,6 +17,7 @@ import (
 	"github.com/servestat/servestat/report/sarif"
 	"github.com/servestat/servestat/report/text"
 	"github.com/servestat/servestat/schemas"
+	"github.com/servestat/servestat/schemas/checkpoint"
 )
 
 const preflightLong = `Read a vLLM server's log before its measurements are believed: did it start, on
@@ -152,7 +153,7 @@ func (a *app) preflightOptions() (preflight.Options, error) {
 	// what it holds.
 	if name := a.config.GetString("config"); name != "" {
 		err := withFile(name, func(r io.Reader) (err error) {
-			options.Model, err = preflight.ReadModel(r)
+			options.Model, err = checkpoint.Read(r)
 			return err
 		})
 		if err != nil && len(a.config.GetStringMapString("preflight")) == 0 {

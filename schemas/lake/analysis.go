@@ -41,7 +41,7 @@ type Analysis struct {
 	// was throttled, and nothing says before it is read that they matter to none of the
 	// runs.
 	Beside []string `json:"beside,omitempty"`
-	Blocks []Block   `json:"blocks,omitempty"`
+	Blocks []Block  `json:"blocks,omitempty"`
 }
 
 // A Subject selects runs by columns of theirs: a value, or nil for NULL. A column

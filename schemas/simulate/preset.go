@@ -114,10 +114,12 @@ whole: the article publishes neither power nor tool calls. The compute domains a
 and a tenth of the calls of ` + nano + ` break off under load, so that there is something to find.
 
 The folder ` + nano + `/0.20.2-mtp holds the log of a start that is refused, as the article tells it of
---speculative-config with the method mtp. Its lines are vLLM's forms, and not taken from a log.
+--speculative-config with the method mtp. Its lines are vLLM's forms, and not taken from a log. The config.json beside it says as much of the model
+as is asked of it: it has no num_nextn_predict_layers, and so no layers for multi-token prediction.
 
-The folder published/ holds one row as the article prints it, as a summary and not as a log: 19.04 tok/s at
-concurrency 1 beside a TPOT of 14.32 ms, which contradict each other.`,
+The folder published/ holds rows as they were printed, as summaries and not as logs. The two of concurrency 1
+contradict each other, 65.67 and 19.04 tok/s; and the second contradicts itself, for a TPOT of 14.32 ms is
+69.8 tok/s.`,
 		Parts: []Part{
 			{nano, thorSweep(nano, tuning{
 				itl1: 14180 * time.Microsecond, itl32: 65900 * time.Microsecond,
@@ -130,7 +132,10 @@ concurrency 1 beside a TPOT of 14.32 ms, which contradict each other.`,
 		},
 		Files: []File{
 			{nano + "/0.20.2-mtp/server.log", mtpRejected},
-			{"published/c1.json", publishedRow},
+			{nano + "/0.20.2-mtp/config.json", nanoConfig},
+			{"published/c1.json", publishedRow(1, "19.04", `"mean_tpot_ms": 14.32`)},
+			{"published/c1-headline.json", publishedRow(1, "65.67", `"mean_tpot_ms": null, "mean_itl_ms": 14.18`)},
+			{"published/c32.json", publishedRow(32, "429.57", `"mean_ttft_ms": 741.70, "mean_tpot_ms": 65.92`)},
 			{"published/servestat.yaml", publishedSidecar},
 		},
 	}
@@ -177,8 +182,15 @@ var moeWarning = LogLine{
 
 // publishedRow has the keys of a result saved without --save-detailed, as far
 // as their values were published.
-const publishedRow = `{"label": null, "model_id": "` + nano + `", "tokenizer_id": null, "source": "` + article + `", ` +
-	`"max_concurrency": 1, "request_goodput": null, "output_throughput": 19.04, "mean_tpot_ms": 14.32}`
+func publishedRow(level int, throughput, latencies string) string {
+	return fmt.Sprintf(`{"label": null, "model_id": %q, "tokenizer_id": null, "source": %q, "max_concurrency": %d, "request_goodput": null, "output_throughput": %s, %s}`,
+		nano, article, level, throughput, latencies)
+}
+
+// nanoConfig is what the checkpoint's own file says of what is asked of it: nothing
+// of layers for multi-token prediction.
+const nanoConfig = `{"model_type": "nemotron_h", "architectures": ["NemotronHForCausalLM"]}
+`
 
 // mtpRejected is the log of a server that does not start with MTP: the checkpoint
 // has no layers for it.
@@ -191,7 +203,7 @@ const mtpRejected = `(APIServer pid=2093) Written by servestat simulate: there w
 (APIServer pid=2093) NotImplementedError: Unsupported speculative method: 'mtp'
 `
 
-const publishedSidecar = `# c1.json is a row of a published table, not a log: nobody outside has seen the run behind it.
+const publishedSidecar = `# Rows that were published, no logs: nobody outside has seen the runs behind them.
 # ` + article + `
 model: "` + nano + `"
 runtime: vllm

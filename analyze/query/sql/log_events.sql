@@ -19,6 +19,6 @@ WITH chosen AS (
     UNION
     SELECT upload_sha256 FROM idle JOIN chosen ON around NOT IN ('', 'folder ') AND starts_with(chosen.folder, around)
 )
-SELECT beside(server_start, source_name) AS place, upload_sha256, source_name, line, at_time, process, pid, level, code, message, kind, facts
+SELECT beside(server_start, source_name) AS place, upload_sha256, source_name, line, at_time, process, pid, level, code, message, kind, facts, server
 FROM log_events SEMI JOIN wanted USING (upload_sha256)
 ORDER BY upload_sha256, line;
