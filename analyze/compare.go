@@ -15,6 +15,9 @@ type CompareOptions struct {
 	Thresholds
 	Metrics []string // of those that can be compared, as MetricKeys has them; empty: all
 	Allow   []string // checks and factors to accept, by name; see AllowKeys
+	// QualityMargin is the loss that "answers did not get worse" must exclude, as a
+	// share of all items; default 5 %.
+	QualityMargin float64
 	// History are runs that a single run of a side may be held against: what else
 	// is known of the same group. Runs of the candidate in it are passed over.
 	History *Data

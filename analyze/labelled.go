@@ -45,7 +45,7 @@ func (c *contest) label(p pair) {
 	if len(before) == 0 || len(after) == 0 {
 		return
 	}
-	pair := pairOf(before, after, 0)
+	pair := pairOf(before, after, c.opts.QualityMargin)
 	if len(pair.Diffs) == 0 {
 		return
 	}

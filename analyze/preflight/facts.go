@@ -65,6 +65,14 @@ type peak struct {
 	lines            int64
 	running, waiting float64
 	usage            float64 // of the KV cache, per cent
+
+	drafted, accepted float64 // tokens of speculative decoding, over all lines
+}
+
+// speculated takes in a line about the drafts of the last seconds.
+func (p *peak) speculated(facts map[string]string) {
+	p.drafted += number(facts["drafted"])
+	p.accepted += number(facts["accepted"])
 }
 
 func (p *peak) add(facts map[string]string) {
@@ -82,13 +90,16 @@ func number(text string) float64 {
 	return v
 }
 
-func (p *peak) facts() []Fact {
-	if p.lines == 0 {
-		return nil
+func (p *peak) facts() (out []Fact) {
+	if p.drafted > 0 {
+		out = append(out, Fact{Name: "drafted tokens accepted, token-weighted", Value: fmt.Sprintf("%.1f", 100*p.accepted/p.drafted), Unit: "%"})
 	}
-	return []Fact{
+	if p.lines == 0 {
+		return out
+	}
+	return append(out, []Fact{
 		{Name: "most running", Value: fmt.Sprint(p.running), Unit: "requests"},
 		{Name: "most waiting", Value: fmt.Sprint(p.waiting), Unit: "requests"},
 		{Name: "KV cache usage at most", Value: fmt.Sprint(p.usage), Unit: "%"},
-	}
+	}...)
 }

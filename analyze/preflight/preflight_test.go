@@ -442,3 +442,16 @@ func BenchmarkChecker(b *testing.B) {
 		check(b, strings.NewReader(log), preflight.Options{})
 	}
 }
+
+// What was drafted and accepted is summed over the lines of the log, each of which is
+// of the last seconds: 43 + 133 of 78 + 249 tokens, and not the mean of two rates.
+func TestAcceptanceIsAFact(t *testing.T) {
+	const line = "(APIServer pid=1) INFO 08-21 09:53:%d [metrics.py:120] SpecDecoding metrics: Mean acceptance length: 2.65, Accepted throughput: 0.38 tokens/s, Drafted throughput: 0.69 tokens/s, Accepted: %d tokens, Drafted: %d tokens, Per-position acceptance rate: 0.9, 0.5, 0.2, Avg Draft acceptance rate: 55.1%%\n"
+	r := check(t, strings.NewReader(start("", "", fmt.Sprintf(line, 43, 43, 78)+fmt.Sprintf(line, 53, 133, 249))), preflight.Options{})
+	for _, f := range r.Facts {
+		if f.Name == "drafted tokens accepted, token-weighted" && f.Value == "53.8" && f.Unit == "%" {
+			return
+		}
+	}
+	t.Errorf("facts %+v", r.Facts)
+}

@@ -98,6 +98,7 @@ func (s *start) learn(e *schemas.LogEvent) {
 		s.peak.add(e.Facts)
 		return
 	case kindSpec:
+		s.peak.speculated(e.Facts)
 		return
 	}
 	for name, value := range e.Facts {

@@ -54,7 +54,7 @@ func (a *app) canaryCommand() *cobra.Command {
 	f.String("format", "text", "text, json (its schema is schemas/canary.schema.json) or markdown")
 	f.StringArray("label", nil, "with files: identity of all of them, key=value; may be repeated")
 	comparisonFlags(cmd)
-	qualityFlags(cmd)
+	minValidFlag(cmd)
 	return cmd
 }
 

@@ -66,13 +66,19 @@ func comparisonFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Float64("margin", 0.03, "\"not regressed\" must exclude a worsening by this share")
 	f.Float64("margin-p99", 0.10, "the same for p99, which varies more")
+	qualityMarginFlag(cmd)
 	f.Float64("min-effect", 0.01, "a smaller worsening is not called a regression")
 	f.StringSlice("metric", nil, "judge only these, joined by commas: "+strings.Join(analyze.MetricKeys(), ", "))
 	f.StringArray("allow", nil, "compare in spite of this check or factor, e.g. T1 or engine_args.max_num_seqs; printed in the report; may be repeated")
 }
 
 func (a *app) compareOptions() (analyze.CompareOptions, error) {
-	o := analyze.CompareOptions{Metrics: a.config.GetStringSlice("metric"), Allow: a.config.GetStringSlice("allow")}
+	o := analyze.CompareOptions{
+		Metrics: a.config.GetStringSlice("metric"), Allow: a.config.GetStringSlice("allow"), QualityMargin: a.config.GetFloat64("quality-margin"),
+	}
+	if !isShare(o.QualityMargin) {
+		return o, usagef("5 % is 0.05", "--quality-margin %g: want a share between 0 and 1", o.QualityMargin)
+	}
 	for _, key := range o.Allow {
 		if err := analyze.CheckAllow(key); err != nil {
 			return o, usagef("", "--allow: %w", err)

@@ -57,7 +57,7 @@ func (a *app) gateCommand() *cobra.Command {
 	f.Bool("tools", false, "tool calls are expected to work: the preflight asks for a parser, and tools is required")
 	f.StringArray("label", nil, "with folders: identity of both sides, key=value; may be repeated")
 	comparisonFlags(cmd)
-	qualityFlags(cmd)
+	minValidFlag(cmd)
 	return cmd
 }
 

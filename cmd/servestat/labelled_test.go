@@ -65,6 +65,13 @@ func TestAWinInSpeedAloneIsNotLabelled(t *testing.T) {
 	if code, out := answers(t, "compare", base.dir, cand.dir); code != exitOK || !strings.HasPrefix(out, "Improved: ") || strings.Contains(out, "quality") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
+	// That answers did not get worse is shown for a loss of 5 %; of 0.1 % these cannot show it.
+	for margin, want := range map[string]string{"0.05": "not regressed", "0.001": "inconclusive"} {
+		_, out := answers(t, "compare", "--format", "json", "--quality-margin", margin, base.dir, cand.dir)
+		if !strings.Contains(strings.ReplaceAll(out, " ", ""), `"margin":`+margin+",") || !strings.Contains(out, `"verdict": "`+want+`"`) {
+			t.Errorf("--quality-margin %s: want %s in\n%s", margin, want, out)
+		}
+	}
 }
 
 // vllm-omni#6032: a candidate "lost 12 %" against a baseline that nobody could reach:

@@ -44,23 +44,28 @@ func (a *app) qualityCommand() *cobra.Command {
 	f.String("where", "", "SQL condition over runs")
 	f.String("format", "text", "text, json (its schema is schemas/quality.schema.json) or markdown")
 	f.StringArray("label", nil, "with files: identity of all of them, key=value; may be repeated")
-	qualityFlags(cmd)
+	minValidFlag(cmd)
+	qualityMarginFlag(cmd)
 	return cmd
 }
 
-func qualityFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Float64("min-valid", 0.95, "share of tool calls that must be right")
-	f.Float64("quality-margin", 0.05, "\"answers did not get worse\" must exclude a loss of this share of all items")
+func minValidFlag(cmd *cobra.Command) {
+	cmd.Flags().Float64("min-valid", 0.95, "share of tool calls that must be right")
+}
+
+func qualityMarginFlag(cmd *cobra.Command) {
+	cmd.Flags().Float64("quality-margin", 0.05, "\"answers did not get worse\" must exclude a loss of this share of all items")
 }
 
 func (a *app) qualityOptions() (analyze.QualityOptions, error) {
 	o := analyze.QualityOptions{MinValid: a.config.GetFloat64("min-valid"), Margin: a.config.GetFloat64("quality-margin")}
-	if !(o.MinValid > 0 && o.MinValid < 1) || !(o.Margin > 0 && o.Margin < 1) {
+	if !isShare(o.MinValid) || !isShare(o.Margin) {
 		return o, usagef("95 % is 0.95", "--min-valid %g and --quality-margin %g: want shares between 0 and 1", o.MinValid, o.Margin)
 	}
 	return o, nil
 }
+
+func isShare(v float64) bool { return v > 0 && v < 1 }
 
 func (a *app) quality(ctx context.Context, args []string) error {
 	format := a.config.GetString("format")
