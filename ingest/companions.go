@@ -175,6 +175,8 @@ func partOf(path string) (upload string, ok bool) {
 		return "profile_export.jsonl", true
 	case name == "profile_export_aiperf.json" && exists(phasesAbove):
 		return "../../profile_export.jsonl", true
+	case strings.HasSuffix(name, ".parquet") && strings.Contains(name, "server_metrics") && exists(strings.TrimSuffix(name, ".parquet")+".jsonl"):
+		return strings.TrimSuffix(name, ".parquet") + ".jsonl", true // which has the scrapes before the benchmark, too
 	}
 	return inferencePerfAccount(dir, name)
 }

@@ -192,7 +192,7 @@ func (f *finder) addFound(p, name string) error {
 		f.uploads = append(f.uploads, up)
 		return nil
 	}
-	f.skipped = append(f.skipped, Skipped{name, explain(head)})
+	f.skipped = append(f.skipped, Skipped{name, explainFile(p, head)})
 	return nil
 }
 

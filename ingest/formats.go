@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/servestat/servestat/ingest/aiperf"
@@ -11,6 +12,7 @@ import (
 	"github.com/servestat/servestat/ingest/llamabenchy"
 	"github.com/servestat/servestat/ingest/llmd"
 	"github.com/servestat/servestat/ingest/llmperf"
+	"github.com/servestat/servestat/ingest/parquetscan"
 	"github.com/servestat/servestat/ingest/sglang"
 	"github.com/servestat/servestat/ingest/vllm"
 	"github.com/servestat/servestat/schemas"
@@ -116,6 +118,14 @@ func detect(head []byte) (format, bool) {
 		}
 	}
 	return format{producer: &producer{}}, false
+}
+
+// explainFile says what a file met in a folder is, where it is no upload.
+func explainFile(path string, head []byte) string {
+	if !parquetscan.Is(head) {
+		return explain(head)
+	}
+	return fmt.Sprint(checkTable(path))
 }
 
 // explain says what a file that begins with head is, where it is no result.

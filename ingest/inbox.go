@@ -351,6 +351,50 @@ func openHead(p string) (io.ReadCloser, error) {
 	return faultReader{body, b}, nil
 }
 
+// openAt opens a file, or the object that it stands for, to be read anywhere.
+func openAt(p string) (interface {
+	io.ReaderAt
+	io.Closer
+}, int64, error) {
+	b, name := inboxOf(p)
+	if b != nil {
+		return objectAt{b, name}, b.sizes[name], nil
+	}
+	file, err := os.Open(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
+// An objectAt reads parts of an object.
+type objectAt struct {
+	inbox *Inbox
+	name  string
+}
+
+// ReadAt reads from byte at on.
+func (o objectAt) ReadAt(p []byte, at int64) (int, error) {
+	body, err := o.inbox.store.GetRange(context.Background(), o.name, at, int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	n, err := io.ReadFull(body, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Close has nothing to end.
+func (objectAt) Close() error { return nil }
+
 // saidOf makes an error that speaks of a file speak of what it stands for.
 func saidOf(err error) error {
 	if err == nil {

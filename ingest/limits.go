@@ -31,7 +31,7 @@ func (l Limits) stored() int64   { return orDefault(l.Stored, archive.DefaultSto
 func (l Limits) unpacked() int64 { return orDefault(l.Unpacked, archive.DefaultUnpacked) }
 func (l Limits) depth() int      { return orDefault(l.ArchiveDepth, DefaultArchiveDepth) }
 
-func orDefault[T int | int64](v, byDefault T) T {
+func orDefault[T int | int64 | float64](v, byDefault T) T {
 	if v <= 0 {
 		return byDefault
 	}

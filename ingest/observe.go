@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/servestat/servestat/ingest/archive"
 	"github.com/servestat/servestat/ingest/evals"
+	"github.com/servestat/servestat/ingest/parquetscan"
 	"github.com/servestat/servestat/ingest/serverlog"
 	"github.com/servestat/servestat/ingest/telemetry"
 	"github.com/servestat/servestat/schemas"
@@ -26,6 +30,9 @@ type observed struct {
 	// clock finds what lies around an upload and says what its times mean.
 	clock func(in *Ingester, up Upload, id *Identity) (clock, error)
 	open  func(r io.Reader, name string, c clock) recordReader
+	// openFile stands in for open where an upload cannot be read as it goes by: its
+	// meaning is at its end.
+	openFile func(r io.ReaderAt, size int64, name string, l Limits) recordReader
 	// ofServer: rows keep what was said of the server, for there may be no run that does.
 	ofServer bool
 	// starts counts the starts of a server in an upload; may be nil.
@@ -54,6 +61,7 @@ var (
 	serverLogs  = observed{parserVersion: serverlog.ParserVersion, clock: (*Ingester).yearBeside, open: openServerLog, starts: startsOf, ofServer: true, checkpoint: true}
 	judged      = observed{parserVersion: evals.ParserVersion, clock: (*Ingester).noClock, open: openEvals, ofServer: true}
 	telemetries = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).zoneBeside, open: openTelemetry}
+	tabular     = observed{parserVersion: telemetry.ParserVersion, clock: (*Ingester).noClock, openFile: openTable}
 )
 
 func openServerLog(r io.Reader, name string, c clock) recordReader {
@@ -74,6 +82,14 @@ func openTelemetry(r io.Reader, name string, c clock) recordReader {
 
 func openEvals(r io.Reader, name string, _ clock) recordReader { return evals.NewReader(r, name) }
 
+// openTable opens a Parquet file. What its rows become is bounded as if it had been
+// unpacked, each row to the sixteen bytes that it takes at least elsewhere.
+func openTable(r io.ReaderAt, size int64, name string, l Limits) recordReader {
+	const row, free = 16, 1 << 16
+	rows := max(free, int64(orDefault(l.Ratio, archive.DefaultRatio)*float64(size)/row))
+	return telemetry.NewTableReader(r, size, name, parquetscan.Limits{Rows: rows})
+}
+
 // noClock is for uploads whose times need nothing from around them.
 func (in *Ingester) noClock(Upload, *Identity) (clock, error) { return clock{}, nil }
 
@@ -85,7 +101,9 @@ func detectObserved(head []byte) (observed, bool) {
 	if name, ok := serverlog.Detect(head); ok {
 		return serverLogs.named(name), true
 	}
-	if name, ok := telemetry.Detect(head); ok {
+	if name, ok := telemetry.Detect(head); ok && name == telemetry.FormatParquet {
+		return tabular.named(name), true
+	} else if ok {
 		return telemetries.named(name), true
 	}
 	if name, ok := evals.Detect(head); ok {
@@ -106,8 +124,28 @@ func isObserved(path string, head []byte) bool {
 	case ".md", ".rst", ".html", ".py", ".sh", ".go", ".ipynb", ".yaml", ".yml":
 		return false
 	}
-	_, ok := detectObserved(head)
+	o, ok := detectObserved(head)
+	if ok && o.openFile != nil {
+		err := checkTable(path)
+		var damaged *parquetscan.Fault
+		return err == nil || errors.As(err, &damaged) && strings.Contains(filepath.Base(path), "server_metrics")
+	}
 	return ok
+}
+
+// checkTable returns why a Parquet file met in a folder is not one that is read, which
+// its end says. One that is compressed once more would have to be unpacked for that:
+// nobody does that to data sets, and it is looked at where it is taken in.
+func checkTable(path string) error {
+	if compressed(path) {
+		return nil
+	}
+	file, size, err := openAt(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return telemetry.CheckTable(file, size)
 }
 
 // observe takes in an upload without runs.
@@ -213,7 +251,11 @@ func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed
 		return err
 	}
 	defer file.Close()
-	records := o.open(file, rep.SourceName, c)
+	records, done, err := in.recordsOf(o, file, rep.SourceName, c)
+	if err != nil {
+		return err
+	}
+	defer done()
 	defer b.discard()
 	for records.Scan() {
 		if err := b.add(records.Record()); err != nil {
@@ -238,6 +280,33 @@ func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed
 		return err
 	}
 	return b.publish(o, c)
+}
+
+// recordsOf opens the records of an upload: as it goes by, or from a copy of it in
+// the session's folder. The limits on what an upload may become hold for the copy,
+// for it is what was let in. done takes the copy away.
+func (in *Ingester) recordsOf(o observed, r io.Reader, name string, c clock) (records recordReader, done func(), err error) {
+	if o.openFile == nil {
+		return o.open(r, name, c), func() {}, nil
+	}
+	dir, err := in.session.Scratch()
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := os.Create(filepath.Join(dir, "upload"))
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {
+		file.Close()
+		os.RemoveAll(dir)
+	}
+	size, err := io.Copy(file, onlyReader{r})
+	if err != nil {
+		done()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return o.openFile(file, size, name, in.opts.Limits), done, nil
 }
 
 // countStarts warns where a log holds several starts of a server and its rows all

@@ -316,7 +316,10 @@ func (a *app) tell(rep *ingest.Report) {
 		switch {
 		case rep.Archive:
 			a.term.warnf("%s: %s", rejectedFile(rep.Receipt, r), r.Reason)
-		case !r.Fatal:
+		case r.Fatal:
+		case r.Offset < 0: // of what has rows instead of bytes
+			a.term.warnf("%s: %s", rep.SourceName, r.Reason)
+		default:
 			a.term.warnf("%s: byte %d: %s", rep.SourceName, r.Offset, r.Reason)
 		}
 		if r.Hint != "" {

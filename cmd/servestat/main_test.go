@@ -29,9 +29,14 @@ func TestMain(m *testing.M) {
 }
 
 // Scripts say what a person types and what comes back: stdout, stderr and exit
-// code. They know $DEMO, the bundled logs.
+// code. They know $DEMO, the bundled logs, and $INGEST, the folder of the readers
+// with their fixtures.
 func TestScripts(t *testing.T) {
 	demo, err := filepath.Abs("testdata/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readers, err := filepath.Abs("../../ingest")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +49,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: schematest.Update(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DEMO", demo)
+			e.Setenv("INGEST", readers)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sametree": sameTree, "pack": pack},

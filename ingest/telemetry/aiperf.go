@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,11 +25,18 @@ import (
 //	{"timestamp_ns":…,"telemetry_source_url":"…","gpu_index":0,"telemetry_data":{"nvidia_power_usage":312.4,…}}
 //
 // AIPerf takes _total off the names of counters, and does not say which they are.
-// Those of vLLM get it back, so that they are called as in a scrape.
+// Those of vLLM get it back, so that they are called as in a scrape. Several servers,
+// or machines, are in one file: endpoint_url tells them apart.
 type aiperf struct{}
+
+// endpointLabel says where a sample was fetched.
+const endpointLabel = "endpoint_url"
 
 // An aiperfLine is a line of either file.
 type aiperfLine struct {
+	Endpoint    string                     `json:"endpoint_url"`
+	Source      string                     `json:"telemetry_source_url"`
+	DCGM        string                     `json:"dcgm_url"` // before 0.12
 	TimestampNS *int64                     `json:"timestamp_ns"`
 	Metrics     map[string][]aiperfSeries  `json:"metrics"`
 	GPUIndex    *int64                     `json:"gpu_index"`
@@ -90,14 +98,17 @@ func (l *aiperfLine) scrape(r *Reader, s schemas.Sample) {
 				r.reject("more than %d samples in a scrape: the rest is left out", maxSamples)
 				return
 			}
-			series.hand(r, s, name)
+			series.hand(r, s, name, l.Endpoint)
 		}
 	}
 }
 
 // hand hands on the samples of a series: a value, or a histogram's.
-func (a *aiperfSeries) hand(r *Reader, s schemas.Sample, name string) {
+func (a *aiperfSeries) hand(r *Reader, s schemas.Sample, name, endpoint string) {
 	var own seriesLabels
+	if endpoint != "" {
+		own.set(endpointLabel, endpoint)
+	}
 	for _, label := range slices.Sorted(maps.Keys(a.Labels)) {
 		own.set(label, a.Labels[label])
 	}
@@ -139,7 +150,7 @@ func (l *aiperfLine) gpu(r *Reader, s schemas.Sample) {
 	if l.GPUIndex != nil {
 		s.Device = schemas.Some("gpu " + strconv.FormatInt(*l.GPUIndex, 10))
 	}
-	for label, value := range map[string]string{"gpu_model_name": l.GPUModel, "hostname": l.Hostname} {
+	for label, value := range map[string]string{"gpu_model_name": l.GPUModel, "hostname": l.Hostname, endpointLabel: cmp.Or(l.Source, l.DCGM)} {
 		if value != "" {
 			if s.Labels == nil {
 				s.Labels = map[string]string{}

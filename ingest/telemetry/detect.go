@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+
+	"github.com/servestat/servestat/ingest/parquetscan"
 )
 
 // The formats that Detect tells apart.
@@ -14,6 +16,9 @@ const (
 	FormatPrometheus = "prometheus text"
 	FormatPowertrace = "powertrace csv"
 	FormatAIPerf     = "aiperf telemetry jsonl"
+	// FormatParquet may be AIPerf's server metrics. The beginning of a Parquet file
+	// does not say what it holds: see [CheckTable]. Its reader is [TableReader].
+	FormatParquet = "parquet"
 )
 
 // formats make the readers of each format.
@@ -46,6 +51,9 @@ const detectLines = 50
 // Detect reports which format of this package begins with head, by its content.
 // 64 KiB of head are enough.
 func Detect(head []byte) (format string, ok bool) {
+	if parquetscan.Is(head) {
+		return FormatParquet, true
+	}
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	if first, _, _ := bytes.Cut(head, []byte("\n")); isAIPerf(first) {
 		return FormatAIPerf, true

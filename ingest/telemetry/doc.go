@@ -19,6 +19,8 @@
 //	prometheus text   scrapes of vLLM's /metrics, of dcgm-exporter, of anything
 //	powertrace csv    engine counters over time, as powertrace-sim saves them
 //	aiperf jsonl      scrapes and GPU telemetry that AIPerf saves beside its records
+//	aiperf parquet    scrapes since the benchmark began, of which a file's end tells:
+//	                  [TableReader] reads it
 //
 // # Samples
 //

@@ -93,6 +93,18 @@ func (m measure) value(text string) (v schemas.Opt[float64], ok bool) {
 	return schemas.Some(n), true
 }
 
+// of returns a figure, that is no text, in base units; missing where it is none.
+func (m measure) of(n float64) schemas.Opt[float64] {
+	if m != (measure{unit: m.unit}) {
+		v, _ := m.value(strconv.FormatFloat(n, 'f', -1, 64))
+		return v
+	}
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		return schemas.Opt[float64]{}
+	}
+	return schemas.Some(n)
+}
+
 // in returns the unit of what value returns.
 func (m measure) in() schemas.Opt[string] {
 	if m.unit == "" {

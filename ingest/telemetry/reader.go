@@ -13,7 +13,7 @@ import (
 )
 
 // ParserVersion names this parser in what it produced.
-const ParserVersion = "telemetry/1"
+const ParserVersion = "telemetry/2"
 
 // maxSamples bounds the samples of a line. The most that were seen are 200 or so:
 // tegrastats on a machine of many cores.
@@ -86,6 +86,9 @@ func (r *Reader) begin() {
 	head, err := r.lines.r.Peek(headSize)
 	name, ok := Detect(head)
 	switch {
+	case name == FormatParquet:
+		r.push(&schemas.Reject{At: r.at, Reason: "a Parquet file is no stream: NewTableReader reads it", Fatal: true})
+		r.done = true
 	case ok:
 		r.format = formats[name]()
 	case len(head) == 0: // an empty upload, or a fault that comes again

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes the fixtures that the tool itself writes: v0.1.1, v0.3.0 and v0.13.0 (and
-# the scrapes that ingest/telemetry reads), from
-# the endpoint beside this file. Usage: make.sh [scratch folder]. It needs Python
-# with venv, and a package index; no model and no GPU. Times, identifiers and the
-# order of requests differ from one run to the next: run the tests with -update
-# afterwards, and read the diff.
+# the scrapes that ingest/telemetry reads), from the endpoint beside this file.
+# Usage: make.sh [scratch folder]. It needs Python with venv, and a package index; no
+# model and no GPU. The name of the folder stays in the Parquet file: the one that is
+# kept is of a folder /fixture. Times, identifiers and the order of requests differ
+# from one run to the next: run the tests with -update afterwards, and read the diff.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=${1:-$(mktemp -d)}
@@ -33,7 +33,13 @@ profile() {
 	done
 }
 
-profile 0.13.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui none --server-metrics-formats jsonl
-cp out-0.13.0/server_metrics_export.jsonl "$here/../../telemetry/testdata/aiperf/v0.13.0/"
+profile 0.13.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui none
+# More requests, none of which fail, so that several scrapes fall into the benchmark.
+python3 "$here/endpoint.py" --port 8941 --reasoning 3 --seconds 600 &
+timeout 300 aiperf-0.13.0/bin/aiperf profile -m acme/seven --url 127.0.0.1:8941 --endpoint-type chat --streaming \
+	--tokenizer "$work/tokenizer" --concurrency 2 --request-count 16 --warmup-request-count 2 --isl 24 --osl 9 \
+	--artifact-dir out-scrapes --random-seed 7 --ui none --server-metrics-formats jsonl parquet >log-scrapes.txt 2>&1 || cat log-scrapes.txt
+kill $!
+cp out-scrapes/server_metrics_export.jsonl out-scrapes/server_metrics_export.parquet "$here/../../telemetry/testdata/aiperf/v0.13.0/"
 profile 0.3.0 --warmup-request-count 1 --isl 24 --osl 9 --export-level raw --ui simple
 profile 0.1.1 --isl 24 --osl 9 --ui simple
