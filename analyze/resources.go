@@ -151,9 +151,9 @@ type TimedValue struct{ At, Value float64 }
 
 // Names of samples.
 var (
-	clockNames = []string{"clocks.sm", "clocks.gr", "DCGM_FI_DEV_SM_CLOCK", "SMCLK", "GR3D_FREQ", "GR3D"}
-	loadNames  = []string{"utilization.gpu", "DCGM_FI_DEV_GPU_UTIL", "GPUTL", "GR3D_FREQ", "GR3D"}
-	usedNames  = []string{"memory.used", "DCGM_FI_DEV_FB_USED", "FBUSD", "RAM"}
+	clockNames = []string{"clocks.sm", "clocks.gr", "DCGM_FI_DEV_SM_CLOCK", "SMCLK", "pclk", "GR3D_FREQ", "GR3D"}
+	loadNames  = []string{"utilization.gpu", "DCGM_FI_DEV_GPU_UTIL", "GPUTL", "sm", "GR3D_FREQ", "GR3D"}
+	usedNames  = []string{"memory.used", "DCGM_FI_DEV_FB_USED", "FBUSD", "fb", "nvidia_memory_used", "amd_memory_used", "gpu_memory_used", "RAM"}
 	totalNames = []string{"memory.total", "RAM"}
 	kvNames    = []string{"kv_cache_usage_perc", "gpu_cache_usage_perc", "GPU KV cache usage"}
 	lostNames  = []string{"num_preemptions_total", "num_preemptions"}
@@ -255,8 +255,9 @@ type watts struct {
 	busy    [][2]int64 // when runs went on
 }
 
-// power adds up the rails and GPUs of a recording.
-func (r *recording) power() (w watts, ok bool) {
+// power adds up the rails and GPUs of a recording, in every way that may be, the best
+// first.
+func (r *recording) power() []watts {
 	var names []string
 	for k := range r.series {
 		if k.stat == "" {
@@ -264,40 +265,47 @@ func (r *recording) power() (w watts, ok bool) {
 		}
 	}
 	slices.Sort(names)
-	scope, err := power.Choose(slices.Compact(names), "")
+	scopes, err := power.ChooseAll(slices.Compact(names))
 	if err != nil {
-		return watts{}, false
+		return nil
 	}
-	var rails [][]power.Sample
-	for _, name := range scope.Rails {
-		rails = append(rails, r.of(name, "")...)
+	var out []watts
+	for _, scope := range scopes {
+		var rails [][]power.Sample
+		for _, name := range scope.Rails {
+			rails = append(rails, r.of(name, "")...)
+		}
+		out = append(out, watts{scope: scope, samples: sum(rails)})
 	}
-	return watts{scope: scope, samples: sum(rails)}, true
+	return out
 }
 
 // energies integrates the power of a recording over its runs.
 func (f *finder) energies(rec *recording) {
-	w, ok := rec.power()
-	if !ok {
+	for _, w := range rec.power() {
+		f.any = true
+		w.join = rec.joined(w)
+		w.busy = rec.busy(w)
+		for _, r := range rec.runs {
+			f.energy(rec, w, r)
+		}
+	}
+}
+
+// energy integrates power over a run, where that was not done in a better way.
+func (f *finder) energy(rec *recording, w watts, r *Run) {
+	out := f.byRun[r.RunID]
+	if out.Energy != nil {
 		return
 	}
-	f.any = true
-	w.join = rec.joined(w)
-	w.busy = rec.busy(w)
-	for _, r := range rec.runs {
-		out := f.byRun[r.RunID]
-		if out.Energy != nil {
-			continue
-		}
-		e, err := rec.energy(w, r)
-		if err != nil {
-			out.NoEnergy = path.Base(rec.SourceName) + ": " + err.Error()
-			continue
-		}
-		out.Energy, out.NoEnergy = e, ""
-		if len(f.runs) == 1 {
-			w.addOver(out, r)
-		}
+	e, err := rec.energy(w, r)
+	if err != nil {
+		out.NoEnergy = path.Base(rec.SourceName) + ": " + err.Error()
+		return
+	}
+	out.Energy, out.NoEnergy = e, ""
+	if len(f.runs) == 1 {
+		w.addOver(out, r)
 	}
 }
 
@@ -853,24 +861,30 @@ func (c *CallEnergy) measure(u query.JudgedCalls, all []*recording) {
 	c.PerSecond = number(float64(u.Valid) / seconds)
 	c.NoEnergy = "no samples of power of these calls"
 	for _, rec := range byWorth(all) {
-		w, ok := rec.power()
-		if !ok || !(rec.ServerStart.Valid && rec.ServerStart == u.ServerStart || !rec.ServerStart.Valid && below(u.SourceName, rec.SourceName)) {
+		if !(rec.ServerStart.Valid && rec.ServerStart == u.ServerStart || !rec.ServerStart.Valid && below(u.SourceName, rec.SourceName)) {
 			continue
 		}
 		if !rec.ZoneKnown {
 			c.NoEnergy = "the calls have their times in UTC, the telemetry says no zone: " + sayOffset
 			continue
 		}
-		e, err := w.integrate(u.From.V, u.To.V)
-		if err != nil {
-			c.NoEnergy = err.Error()
-			continue
+		for _, w := range rec.power() {
+			e, err := w.integrate(u.From.V, u.To.V)
+			if err != nil {
+				c.NoEnergy = err.Error()
+				continue
+			}
+			c.took(e, float64(u.Valid), w.scope.Name+" of "+rec.SourceName)
+			return
 		}
-		c.Joules, c.NoEnergy, c.EnergyFrom = number(e.Joules), "", w.scope.Name+" of "+rec.SourceName
-		if n := float64(u.Valid); n > 0 {
-			c.PerValid = Estimate{Value: e.Joules / n, Lo: e.Lo / n, Hi: e.Hi / n, HasInterval: true, Confidence: confidence, N: 1}
-		}
-		return
+	}
+}
+
+// took says what the calls took, of which so many were valid.
+func (c *CallEnergy) took(e power.Energy, valid float64, from string) {
+	c.Joules, c.NoEnergy, c.EnergyFrom = number(e.Joules), "", from
+	if valid > 0 {
+		c.PerValid = Estimate{Value: e.Joules / valid, Lo: e.Lo / valid, Hi: e.Hi / valid, HasInterval: true, Confidence: confidence, N: 1}
 	}
 }
 

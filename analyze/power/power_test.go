@@ -139,6 +139,13 @@ func TestRails(t *testing.T) {
 	if _, err := Choose([]string{"temperature.gpu"}, ""); err == nil {
 		t.Error("temperature is taken for power")
 	}
+	// A counter may not have been read when a run began: the watts beside it were.
+	if all, err := ChooseAll([]string{"DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "VDD_IN"}); err != nil || len(all) != 2 || !all[0].Counter || all[1].Rails[0] != "DCGM_FI_DEV_POWER_USAGE" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if all, err := ChooseAll(thor); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	// A Thor of 1.962 W, 5.887 W and, not to be counted, 5.635 W.
 	var rails [][]Sample
 	for _, watts := range []float64{1.962, 5.887} {

@@ -19,19 +19,27 @@ type Scope struct {
 var scopes = []Scope{
 	{Name: "GPU energy counter", Rails: []string{"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"}, Counter: true},
 	{Name: "GPU energy counter", Rails: []string{"TOTEC"}, Counter: true},
+	{Name: "GPU energy counter", Rails: []string{"nvidia_energy_consumption"}, Counter: true}, // AIPerf
+	{Name: "GPU energy counter", Rails: []string{"amd_energy_consumption"}, Counter: true},
+	{Name: "GPU energy counter", Rails: []string{"energy_consumption"}, Counter: true}, // AIPerf before schema 1.5
 	{Name: "GPU", Rails: []string{"power.draw.instant"}},
 	{Name: "GPU", Rails: []string{"power.draw"}},
 	{Name: "GPU", Rails: []string{"power.draw.average"}},
+	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE_INSTANT"}},
 	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE"}},
 	{Name: "GPU", Rails: []string{"POWER"}},
 	{Name: "GPU", Rails: []string{"pwr"}},
+	{Name: "GPU", Rails: []string{"nvidia_power_usage"}}, // AIPerf
+	{Name: "GPU", Rails: []string{"amd_power"}},
+	{Name: "GPU", Rails: []string{"gpu_power_usage"}},                        // AIPerf before schema 1.5
 	{Name: "compute domains", Rails: []string{"VDD_GPU", "VDD_CPU_SOC_MSS"}}, // Thor
-	{Name: "compute domains", Rails: []string{"VDD_GPU_SOC", "VDD_CPU_CV"}},  // Orin
+	{Name: "compute domains", Rails: []string{"VDD_GPU_SOC", "VDD_CPU_CV"}},  // AGX Orin
+	{Name: "compute domains", Rails: []string{"VDD_CPU_GPU_CV", "VDD_SOC"}},  // Orin NX, Orin Nano
 	{Name: "compute domains", Rails: []string{"GPU", "CPU", "SOC", "CV"}},    // Xavier
 	{Name: "compute domains", Rails: []string{"POM_5V_GPU", "POM_5V_CPU"}},   // Nano
 	{Name: "compute domains", Rails: []string{"VDD_SYS_GPU", "VDD_SYS_CPU"}}, // TX2
 	{Name: "board input", Rails: []string{"VIN"}},                            // Thor
-	{Name: "board input", Rails: []string{"VDD_IN"}},                         // Orin NX
+	{Name: "board input", Rails: []string{"VDD_IN"}},                         // Orin NX, TX2
 	{Name: "board input", Rails: []string{"POM_5V_IN"}},                      // Nano
 }
 
@@ -63,6 +71,20 @@ func Choose(names []string, prefer string) (Scope, error) {
 		return Scope{}, fmt.Errorf("no rails of %q: there are %s", prefer, strings.Join(slices.Compact(others), ", "))
 	}
 	return Scope{}, fmt.Errorf("no samples of power among %d kinds of samples", len(names))
+}
+
+// ChooseAll returns the best scope that the names of samples allow, and behind a
+// counter, which must have been read before and after a run, the watts of the same
+// GPUs.
+func ChooseAll(names []string) ([]Scope, error) {
+	best, err := Choose(names, "")
+	if err != nil || !best.Counter {
+		return []Scope{best}, err
+	}
+	if watts, err := Choose(names, "GPU"); err == nil {
+		return []Scope{best, watts}, nil
+	}
+	return []Scope{best}, nil
 }
 
 func containsAll(names, rails []string) bool {

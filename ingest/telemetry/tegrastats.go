@@ -112,7 +112,7 @@ func (l *tegraLine) word(words []string) int {
 	switch {
 	case key == "(lfb" || key == "(cached":
 		return l.inParentheses(key, value)
-	case key == "CPU" || key == "cpu":
+	case (key == "CPU" || key == "cpu") && value[0] == '[': // Xavier has a rail of that name
 		return l.cores(key, value)
 	case key == "MTS": // MTS fg 0% bg 0%
 		return l.shares(words)
