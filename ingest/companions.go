@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/servestat/servestat/ingest/aiperf"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/lake"
 )
@@ -169,20 +170,46 @@ func partOf(path string) (upload string, ok bool) {
 		return err == nil
 	}
 	switch {
-	case name == "profile_export_aiperf.json" && exists("profile_export.jsonl"):
-		return "profile_export.jsonl", true
-	case name == "profile_export_raw.jsonl" && exists("profile_export.jsonl"):
-		return "profile_export.jsonl", true
 	case name == "profile_export_aiperf.json" && exists(phasesAbove):
 		return "../../profile_export.jsonl", true
 	case strings.HasSuffix(name, ".parquet") && strings.Contains(name, "server_metrics") && exists(strings.TrimSuffix(name, ".parquet")+".jsonl"):
 		return strings.TrimSuffix(name, ".parquet") + ".jsonl", true // which has the scrapes before the benchmark, too
+	}
+	if upload, ok = aiperfAccount(dir, name); ok {
+		return upload, true
 	}
 	return inferencePerfAccount(dir, name)
 }
 
 // phasesAbove lies two folders above the results of one phase of AIPerf.
 const phasesAbove = "../../phase_manifest.json"
+
+// aiperfAccount says which of AIPerf's accounts counts: its records, of which the raw
+// ones and the summary beside them tell again. --profile-export-prefix gives them
+// any name: foo.jsonl, foo_raw.jsonl and foo.json.
+func aiperfAccount(dir, name string) (upload string, ok bool) {
+	var want string
+	switch {
+	case strings.HasSuffix(name, "_raw.jsonl"):
+		upload, want = strings.TrimSuffix(name, "_raw.jsonl")+".jsonl", aiperf.FormatRaw
+	case name == "profile_export_aiperf.json":
+		upload, want = "profile_export.jsonl", aiperf.FormatSummary
+	case strings.HasSuffix(name, ".json"):
+		upload, want = strings.TrimSuffix(name, ".json")+".jsonl", aiperf.FormatSummary
+	default:
+		return "", false
+	}
+	return upload, isAIPerf(filepath.Join(dir, upload), aiperf.FormatRecords) && isAIPerf(filepath.Join(dir, name), want)
+}
+
+func isAIPerf(path, format string) bool {
+	head, err := readHead(path)
+	if err != nil {
+		return false
+	}
+	found, ok := aiperf.Detect(head)
+	return ok && found == format
+}
 
 var (
 	stageFile   = regexp.MustCompile(`^stage_\d+_(lifecycle|prometheus)_metrics\.json$`)
