@@ -92,6 +92,8 @@ type window struct {
 	length    time.Duration
 	completed float64
 	tokens    float64 // that the client counted
+	// began is when it started to less than a second; zero where that is not known.
+	began time.Time
 	// east is how far its clock is ahead of UTC, where that is known.
 	east *time.Duration
 }
@@ -103,6 +105,9 @@ func windowOf(r *query.RunIdentity) window {
 	}
 	if r.Epoch {
 		w.east = new(time.Duration)
+		if w.known && r.EndedAt.Valid {
+			w.began = r.EndedAt.Time.Add(-w.length)
+		}
 	} else if t, err := time.Parse("Z07:00", r.Labels["utc_offset"]); err == nil {
 		_, seconds := t.Zone()
 		east := time.Duration(seconds) * time.Second
@@ -334,8 +339,16 @@ func (s *serverSeries) after(t time.Time) int {
 // count takes what the counters rose by between the samples around a run: the
 // closest pair between which the server finished as many requests and made as
 // many tokens as the client saw, or else the widest. For the anchor is coarse, a
-// sample just inside may be the one that was taken before the run.
+// sample just inside may be the one that was taken before the run. Where it is not
+// coarse, the samples right before and behind the run come first.
 func (s *serverSeries) count(v *serverSide, w window, start, end time.Time) {
+	if !w.began.IsZero() {
+		from := w.began.Add(start.Sub(w.start)) // by the clock of the samples
+		b, a := s.after(from)-1, s.after(from.Add(w.length))
+		if b >= 0 && a < len(s.samples) && s.rise(v, &s.samples[b], &s.samples[a], w) {
+			return
+		}
+	}
 	late, early := s.after(start.Add(coarse))-1, s.after(start.Add(-time.Second))-1
 	soon, later := s.after(end), s.after(end.Add(coarse+time.Second))
 	for _, pair := range [][2]int{{late, soon}, {late, later}, {early, soon}, {early, later}} {

@@ -86,6 +86,17 @@ func TestServersSideOfARun(t *testing.T) {
 			math.NaN(), 4, math.NaN(), "one sample",
 		},
 		{
+			// AIPerf's Parquet file has nothing of before and after.
+			"samples that begin and end with the benchmark, whose clock is no coarse one: they are around it",
+			[]query.ServerSample{scrape("12:00:00.590", 0, 0), scrape("12:00:01.000", 1, 4), scrape("12:00:10.000", 20, 4), scrape("12:00:20.640", 42, 0)},
+			func() window {
+				w := measured("12:00:00.000")
+				w.began, w.east = at("12:00:00.600"), new(time.Duration)
+				return w
+			}(),
+			42, 4, math.NaN(), "one sample",
+		},
+		{
 			"scraped every second: nothing of the run's beginning and end is cut off, and the gauge has a mean",
 			dense("11:59:00.000", "12:01:30.000", time.Second, 2, "12:00:00.500", "12:00:20.500"), measured("12:00:00.000"),
 			40, 4, 4, "19 samples",

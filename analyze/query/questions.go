@@ -76,7 +76,7 @@ type RunIdentity struct {
 	InputTokens, OutputTokens                      Count
 	Simulated                                      sql.Null[bool]
 	RequestRate, Burstiness, DurationS             Number
-	StartedAt                                      sql.NullTime
+	StartedAt, EndedAt                             sql.NullTime
 	EngineArgs, Labels, Provenance                 map[string]string
 	Reported, Extra                                map[string]json.RawMessage
 	Notes                                          []string
@@ -103,7 +103,7 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 		"max_concurrency": &r.MaxConcurrency, "request_rate": &r.RequestRate, "burstiness": &r.Burstiness,
 		"num_prompts": &r.NumPrompts, "requests": &r.Requests, "completed": &r.Completed, "failed": &r.Failed, "suspect": &r.Suspect,
 		"input_tokens": &r.InputTokens, "output_tokens": &r.OutputTokens, "workload_digest": &r.WorkloadDigest,
-		"started_at": &r.StartedAt, "duration_s": &r.DurationS,
+		"started_at": &r.StartedAt, "ended_at": &r.EndedAt, "duration_s": &r.DurationS,
 		"engine_args": &args, "labels": &labels, "provenance": &provenance, "reported": &reported, "extra": &extra, "notes": &notes,
 		"runtime_commit": &r.RuntimeCommit, "producer_version": &r.ProducerVersion, "gap_kind": &r.GapKind, "ramp_up": &r.RampUp, "truncated": &r.Truncated, "epoch": &r.Epoch,
 	})

@@ -357,8 +357,8 @@ Every value keeps its source, and what stays unknown is NULL:
 # What the server says of itself
 
 Server logs, scrapes of /metrics, and power and memory over time (tegrastats,
-nvidia-smi, dcgmi, engine counters as CSV) that lie beside results, or are named,
-are taken in as tables log_events and samples. They join with the runs of the same
+nvidia-smi, dcgmi, what AIPerf saves, engine counters as CSV) that lie beside
+results, or are named, are taken in as tables log_events and samples. They join with the runs of the same
 server_start, which is looked up for them as for results: side-cars, labels, and a
 template of server_log, read backwards. A side-car's labels say what such files do
 not: utc_offset "+02:00" the zone of the local clock, started_at the year. Save

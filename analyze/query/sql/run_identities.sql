@@ -2,7 +2,7 @@
 SELECT run_id, source_name, producer, dialect, bench, backend, detailed, model, tokenizer, hardware, path_label,
        runtime, runtime_version, image, server_start, repeat, dataset, seed, simulated,
        max_concurrency, request_rate, burstiness, num_prompts, requests, completed, failed, suspect,
-       input_tokens, output_tokens, workload_digest, started_at, duration_ns / 1e9 AS duration_s,
+       input_tokens, output_tokens, workload_digest, started_at, ended_at, duration_ns / 1e9 AS duration_s,
        engine_args, labels, provenance, reported, extra, notes, runtime_commit, producer_version, gap_kind, truncated, ramp_up,
        coalesce(clock = 'epoch', false) AS epoch
 FROM runs WHERE {{where}}
