@@ -22,29 +22,30 @@ var statisticKey = regexp.MustCompile(`^(mean|median|std|p([0-9]+(?:\.[0-9]+)?))
 // Agree sets every number of the tools' own summaries beside ours.
 func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
 	levels := d.percentileLevels()
-	rows, err := d.db.Recomputed(ctx, d.Selection, levels)
-	if err != nil {
-		return nil, err
-	}
-	return d.agree(rows, levels), nil
+	return d.agree(ctx, levels, func(db *query.DB, where string) ([]query.Recomputed, error) { return db.Recomputed(ctx, where, levels) })
 }
 
 // agreeOnRequests is [Agree] without what takes every token: the standard deviation
 // and percentiles of ITL.
 func agreeOnRequests(ctx context.Context, d *Data) ([]Agreement, error) {
 	levels := d.percentileLevels()
-	rows, err := d.db.RecomputedOfRequests(ctx, d.Selection, levels)
-	if err != nil {
-		return nil, err
-	}
-	return d.agree(rows, levels), nil
+	return d.agree(ctx, levels, func(db *query.DB, where string) ([]query.Recomputed, error) {
+		return db.RecomputedOfRequests(ctx, where, levels)
+	})
 }
 
-// agree sets what the tools say beside what was recomputed.
-func (d *Data) agree(rows []query.Recomputed, levels []float64) []Agreement {
-	ours := map[string]query.Recomputed{}
-	for _, r := range rows {
-		ours[r.RunID+" "+r.Metric] = r
+// agree sets what the tools say beside what is recomputed of them.
+func (d *Data) agree(ctx context.Context, levels []float64, recompute func(*query.DB, string) ([]query.Recomputed, error)) ([]Agreement, error) {
+	ours := map[recomputedKey]query.Recomputed{}
+	err := d.inParts(ctx, func(db *query.DB, where string) error {
+		rows, err := recompute(db, where)
+		for _, r := range rows {
+			ours[recomputedKey{r.RunID, r.Metric}] = r
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	t := agreementTable{byKey: map[string]*Agreement{}}
 	for _, r := range d.Runs {
@@ -59,8 +60,10 @@ func (d *Data) agree(rows []query.Recomputed, levels []float64) []Agreement {
 			t.add(r, key, our)
 		}
 	}
-	return t.rows()
+	return t.rows(), nil
 }
+
+type recomputedKey struct{ run, metric string }
 
 // percentileLevels are the percentiles that any run's tool reported, and the
 // median, ascending.
@@ -79,7 +82,7 @@ func (d *Data) percentileLevels() []float64 {
 }
 
 // recomputed returns our value of a key of the tool's summary.
-func (r *Run) recomputed(key string, ours map[string]query.Recomputed, levels []float64) (float64, bool) {
+func (r *Run) recomputed(key string, ours map[recomputedKey]query.Recomputed, levels []float64) (float64, bool) {
 	s := r.Sum
 	switch key {
 	case "completed":
@@ -102,7 +105,7 @@ func (r *Run) recomputed(key string, ours map[string]query.Recomputed, levels []
 	if key == "mean_itl_ms" {
 		return 1e3 * s.ITLMean.V, s.ITLMean.Valid
 	}
-	v, ok := ours[r.RunID+" "+m[3]]
+	v, ok := ours[recomputedKey{r.RunID, m[3]}]
 	if !ok {
 		return 0, false
 	}

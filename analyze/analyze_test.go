@@ -55,8 +55,29 @@ func run(version, start string, level int64, itl float64) *Run {
 		RunID: id, Requests: 8, Completed: 8, TTFTMean: n(itl), TTFTp50: n(itl), ITLMean: n(itl), ITLp50: n(itl), ITLp99: n(itl), TPOTMean: n(itl),
 		E2ELp50: n(100 * itl), OutputThroughput: n(x), Concurrency: n(float64(level)), InputTokens: c(800), OutputTokens: c(800), Gaps: c(792),
 	}
-	r.audit = auditRun(r)
+	r.check()
 	return r
+}
+
+// A lake is asked in parts of so many requests, or the memory of a question would
+// grow with it: 20,000 runs of 25 requests took more than 160 MB now and then.
+func TestParts(t *testing.T) {
+	d := &Data{}
+	add := func(id string, requests int64) {
+		r := run("1", "s", 1, 0.01)
+		r.RunID, r.Requests = id, query.Count{V: requests, Valid: requests > 0}
+		d.Runs = append(d.Runs, r)
+	}
+	for _, r := range []struct {
+		id       string
+		requests int64
+	}{{"a", 60_000}, {"b", 40_000}, {"c", 1}, {"d", 0}, {"huge", 5 * partRequests}, {"e", 10}} {
+		add(r.id, r.requests)
+	}
+	want := [][]string{{"a", "b"}, {"c", "d"}, {"huge"}, {"e"}}
+	if got := d.parts(); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("parts %v, want %v", got, want)
+	}
 }
 
 // arms returns two sides of starts server starts, the candidate slower by a
@@ -125,7 +146,7 @@ func TestWhatMustNotBeComparedIsRefused(t *testing.T) {
 		}
 		for _, r := range d.Runs {
 			c.bend(r)
-			r.audit = auditRun(r)
+			r.check()
 		}
 		got := Compare(b, d, "1", "2", CompareOptions{})
 		if got[0].Verdict != NotComparable || !strings.Contains(strings.Join(got[0].Refusals, "; "), c.want) || len(got[0].Metrics) != 0 {
@@ -172,7 +193,7 @@ func TestChunksOfSeveralTokensTakeITLOut(t *testing.T) {
 	b, c := arms(5, 1)
 	for _, r := range c.Runs {
 		r.Sum.Gaps.V /= 3
-		r.audit = auditRun(r)
+		r.check()
 	}
 	got := Compare(b, c, "1", "2", CompareOptions{})[0]
 	for _, m := range got.Metrics {
@@ -191,7 +212,7 @@ func TestChecksAreFootnotesOfTheirNumbers(t *testing.T) {
 	b, _ := arms(5, 1)
 	for _, r := range b.Runs {
 		r.Sum.Failed, r.Sum.Requests = 2, r.Sum.Requests+2
-		r.audit = auditRun(r)
+		r.check()
 	}
 	for _, l := range newSeries("1", b.Runs).Levels {
 		if !slices.Contains(l.TTFTp50.Notes, "requests failed; latencies are of the others") || len(l.Output.Notes) > 0 {

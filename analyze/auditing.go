@@ -51,15 +51,16 @@ type CheckAnswer struct {
 
 // Audited asks every check about the runs of d.
 func Audited(ctx context.Context, d *Data) (*Audit, error) {
-	a := d.audited()
-	a.Findings, a.Unknown = Findings(d), d.unknowns()
+	series := d.auditedSeries()
+	a := d.auditedAs(series, auditedWhole)
+	a.Findings, a.Unknown = findings(d, series), d.unknowns()
 	var err error
 	a.Agreement, err = Agree(ctx, d)
 	return a, err
 }
 
-// audited are the answers of every check.
-func (d *Data) audited() *Audit {
+// auditedAs are the answers of every check; keep says what of a run's is kept.
+func (d *Data) auditedAs(series []auditedSeries, keep func(*Audit, *Run, []audit.Finding)) *Audit {
 	a := &Audit{Selection: d.Selection, Totals: d.totals()}
 	at := map[string]*CheckCount{}
 	for _, def := range audit.Catalogue() {
@@ -69,43 +70,57 @@ func (d *Data) audited() *Audit {
 		at[a.Checks[i].Check] = &a.Checks[i]
 	}
 	for _, r := range d.Runs {
-		if r.audit != nil {
-			a.Runs = append(a.Runs, AuditedRun{RunID: r.RunID, Source: r.SourceName, Subject: r.subject(), Checks: answers(at, r.audit)})
+		if found := auditRun(r); found != nil {
+			tally(at, found)
+			keep(a, r, found)
 		}
 	}
-	for _, s := range d.series() {
-		a.Series = append(a.Series, AuditedRun{Subject: fmt.Sprintf("%s, %s, all levels", s.group, s.version), Checks: answers(at, s.audit())})
+	for _, s := range series {
+		tally(at, s.found)
+		a.Series = append(a.Series, AuditedRun{Subject: fmt.Sprintf("%s, %s, all levels", s.group, s.version), Checks: answers(s.found)})
 	}
 	return a
 }
 
-// bySubject keeps of many runs each answer that a subject has to a check once, without
-// its words: what a picture of all of them shows.
-func (a *Audit) bySubject() *Audit {
-	type answered struct{ subject, check, verdict string }
+// auditedWhole keeps all that the checks say of a run.
+func auditedWhole(a *Audit, r *Run, found []audit.Finding) {
+	a.Runs = append(a.Runs, AuditedRun{RunID: r.RunID, Source: r.SourceName, Subject: r.subject(), Checks: answers(found)})
+}
+
+// auditedOnce keeps of many runs each answer that a subject has to a check once,
+// without its words: what a picture of all of them shows.
+func auditedOnce() func(*Audit, *Run, []audit.Finding) {
+	type answered struct {
+		subject, check string
+		verdict        audit.Severity
+	}
 	seen := map[answered]bool{}
-	runs := a.Runs
-	a.Runs = nil
-	for _, r := range runs {
-		kept := AuditedRun{Subject: r.Subject}
-		for _, c := range r.Checks {
-			if key := (answered{r.Subject, c.Check, c.Verdict}); !seen[key] {
+	return func(a *Audit, r *Run, found []audit.Finding) {
+		kept := AuditedRun{Subject: r.subject()}
+		for _, f := range found {
+			if key := (answered{kept.Subject, f.Check, f.Severity}); !seen[key] {
 				seen[key] = true
-				kept.Checks = append(kept.Checks, CheckAnswer{Check: c.Check, Verdict: c.Verdict})
+				kept.Checks = append(kept.Checks, CheckAnswer{Check: f.Check, Verdict: string(f.Severity)})
 			}
 		}
 		if len(kept.Checks) > 0 {
 			a.Runs = append(a.Runs, kept)
 		}
 	}
-	return a
 }
 
-// answers turns findings into answers and counts them.
-func answers(count map[string]*CheckCount, findings []audit.Finding) []CheckAnswer {
+// answers turns findings into answers.
+func answers(findings []audit.Finding) []CheckAnswer {
 	out := make([]CheckAnswer, len(findings))
 	for i, f := range findings {
 		out[i] = CheckAnswer{Check: f.Check, Verdict: string(f.Severity), Message: f.Message, Do: f.Do, Missing: f.Missing}
+	}
+	return out
+}
+
+// tally counts the answers to each check.
+func tally(count map[string]*CheckCount, findings []audit.Finding) {
+	for _, f := range findings {
 		c := count[f.Check]
 		switch f.Severity {
 		case audit.OK:
@@ -119,7 +134,6 @@ func answers(count map[string]*CheckCount, findings []audit.Finding) []CheckAnsw
 			c.Missing = f.Missing
 		}
 	}
-	return out
 }
 
 // Failed counts the answers that forbid to use a number.

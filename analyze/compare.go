@@ -491,7 +491,7 @@ func (a *arm) share(level int64) float64 {
 func (c *Comparison) addAuditWarnings(side string, runs []*Run) (bundled bool) {
 	seen := map[string]bool{}
 	for _, r := range runs {
-		for _, f := range audit.Fired(r.audit) {
+		for _, f := range r.fired {
 			bundled = bundled || f.Check == audit.TokensPerChunk
 			if !seen[f.Check] {
 				seen[f.Check] = true

@@ -47,6 +47,9 @@ func auditRun(r *Run) []audit.Finding {
 	return audit.Check(in)
 }
 
+// check keeps what auditRun finds wrong.
+func (r *Run) check() { r.fired = audit.Fired(auditRun(r)) }
+
 func fillServer(in *audit.Run, s *serverSide) {
 	in.ServerRequests, in.ServerTokens, in.ServerPrompt, in.ServerTTFT, in.ServerE2EL = s.requests, s.outputTokens, s.inputTokens, s.ttft, s.e2el
 	in.ServerInFlight, in.ServerMost, in.ServerWider = s.inFlight, s.most, s.wider
@@ -147,10 +150,12 @@ func orNaN(n query.Number) float64 {
 // Findings returns what the truth checks found, one line for the runs of a load
 // point that a check fired for alike, and then what they found in runs side by
 // side.
-func Findings(d *Data) []Finding {
-	out := findingsOf(d, func(r *Run) []audit.Finding { return audit.Fired(r.audit) })
-	for _, s := range slices.Concat(d.series(), d.reportedSeries()) {
-		for _, f := range audit.Fired(s.audit()) {
+func Findings(d *Data) []Finding { return findings(d, d.auditedSeries()) }
+
+func findings(d *Data, series []auditedSeries) []Finding {
+	out := findingsOf(d, func(r *Run) []audit.Finding { return r.fired })
+	for _, s := range slices.Concat(series, audited(d.reportedSeries())) {
+		for _, f := range audit.Fired(s.found) {
 			out = append(out, s.finding(f))
 		}
 	}
@@ -161,16 +166,21 @@ func Findings(d *Data) []Finding {
 // series, which names the load points that it is of.
 func findingsOf(d *Data, of func(*Run) []audit.Finding) []Finding {
 	var out []Finding
-	at := map[string]int{}
+	type finding struct {
+		check    string
+		severity audit.Severity
+		subject  string
+	}
+	at := map[finding]int{}
 	loads := map[int][]string{}
 	for _, r := range d.Runs {
 		for _, f := range of(r) {
-			key := fmt.Sprint(f.Check, f.Severity, r.subject())
-			i, ok := at[key]
+			alike := finding{f.Check, f.Severity, r.subject()}
+			i, ok := at[alike]
 			if !ok {
 				i = len(out)
-				at[key] = i
-				out = append(out, Finding{Check: f.Check, Verdict: string(f.Severity), Subject: r.subject(), Message: r.load() + ": " + f.Message, Do: f.Do})
+				at[alike] = i
+				out = append(out, Finding{Check: f.Check, Verdict: string(f.Severity), Subject: alike.subject, Message: r.load() + ": " + f.Message, Do: f.Do})
 			}
 			out[i].RunIDs = append(out[i].RunIDs, r.RunID)
 			if !slices.Contains(loads[i], r.load()) {
@@ -231,6 +241,22 @@ func (d *Data) seriesOf(keep func(*Run) bool) []runSeries {
 		for _, version := range versionsOf(groups[g]) {
 			out = append(out, runSeries{g, version, ofVersion(groups[g], version)})
 		}
+	}
+	return out
+}
+
+// An auditedSeries is one with what the checks of runs side by side found.
+type auditedSeries struct {
+	runSeries
+	found []audit.Finding
+}
+
+func (d *Data) auditedSeries() []auditedSeries { return audited(d.series()) }
+
+func audited(series []runSeries) []auditedSeries {
+	var out []auditedSeries
+	for _, s := range series {
+		out = append(out, auditedSeries{s, s.audit()})
 	}
 	return out
 }

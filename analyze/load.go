@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,6 +19,7 @@ type Data struct {
 	Runs      []*Run
 	db        *query.DB
 	known     *knowledge // of their servers; shared by the parts of a selection
+	whole     int        // how many runs the selection has; Runs may be fewer
 }
 
 // A Run is a run as analysis sees it. Sum is nil for a run without per-request
@@ -28,7 +30,7 @@ type Run struct {
 	Checks *query.RunChecks
 	server *serverSide     // nil: nobody looked
 	clocks *ClockUse       // nil: not known
-	audit  []audit.Finding // every check's answer
+	fired  []audit.Finding // what the checks of it warn of and fail
 }
 
 // Load reads the runs of db that satisfy the SQL condition where. The Data
@@ -38,29 +40,19 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums, err := db.RunSummaries(ctx, where)
-	if err != nil {
+	d := &Data{Selection: where, db: db, known: &knowledge{}, whole: len(ids)}
+	for _, id := range ids {
+		d.Runs = append(d.Runs, &Run{RunIdentity: id})
+	}
+	if err := d.measure(ctx); err != nil {
 		return nil, err
-	}
-	byID := map[string]*query.RunSummary{}
-	for i := range sums {
-		byID[sums[i].RunID] = &sums[i]
-	}
-	checks, err := db.RunChecks(ctx, where)
-	if err != nil {
-		return nil, err
-	}
-	checksByID := map[string]*query.RunChecks{}
-	for i := range checks {
-		checksByID[checks[i].RunID] = &checks[i]
 	}
 	servers, err := serverSides(ctx, db, where, ids)
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Selection: where, db: db, known: &knowledge{}}
-	for _, id := range ids {
-		d.Runs = append(d.Runs, &Run{RunIdentity: id, Sum: byID[id.RunID], Checks: checksByID[id.RunID], server: servers[id.RunID]})
+	for _, r := range d.Runs {
+		r.server = servers[r.RunID]
 	}
 	clocks, err := clocksOf(ctx, db, d.Runs)
 	if err != nil {
@@ -68,7 +60,7 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	}
 	for _, r := range d.Runs {
 		r.clocks = clocks[r.RunID]
-		r.audit = auditRun(r)
+		r.check()
 	}
 	judged, err := db.HasAnswers(ctx)
 	if err != nil || !judged {
@@ -78,9 +70,81 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	return d, err
 }
 
+// measure asks for the summaries and the checks of all runs.
+func (d *Data) measure(ctx context.Context) error {
+	at := make(map[string]*Run, len(d.Runs))
+	for _, r := range d.Runs {
+		at[r.RunID] = r
+	}
+	return d.inParts(ctx, func(db *query.DB, where string) error {
+		sums, err := db.RunSummaries(ctx, where)
+		if err != nil {
+			return err
+		}
+		for i := range sums {
+			if r := at[sums[i].RunID]; r != nil {
+				r.Sum = &sums[i]
+			}
+		}
+		checks, err := db.RunChecks(ctx, where)
+		if err != nil {
+			return err
+		}
+		for i := range checks {
+			if r := at[checks[i].RunID]; r != nil {
+				r.Checks = &checks[i]
+			}
+		}
+		return nil
+	})
+}
+
+// partRequests is how many requests are looked at at a time: their times in order
+// are what takes the most memory of a question.
+const partRequests = 100_000
+
+// inParts asks a question of all runs, so many at a time that the answer to it does
+// not take memory that grows with the lake. A selection that is one part is asked as
+// it stands.
+func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, where string) error) error {
+	parts := d.parts()
+	if len(parts) == 1 && len(d.Runs) == d.whole {
+		return ask(d.db, d.Selection)
+	}
+	for _, ids := range parts {
+		if err := askPart(ctx, d.db, ids, ask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func askPart(ctx context.Context, db *query.DB, ids []string, ask func(*query.DB, string) error) error {
+	part, err := db.Of(ctx, ids)
+	if err != nil {
+		return err
+	}
+	return errors.Join(ask(part, ""), part.Close())
+}
+
+// parts cuts the runs, in their order, by how many requests they have.
+func (d *Data) parts() [][]string {
+	parts := [][]string{nil}
+	requests := int64(0)
+	for _, r := range d.Runs {
+		n := max(r.Requests.V, 1)
+		if requests > 0 && requests+n > partRequests {
+			parts, requests = append(parts, nil), 0
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], r.RunID)
+		requests += n
+	}
+	return parts
+}
+
 // Only returns the runs that keep says to, sharing them with d.
 func (d *Data) Only(keep func(*Run) bool) *Data {
-	out := &Data{Selection: d.Selection, db: d.db, known: d.known}
+	out := &Data{Selection: d.Selection, db: d.db, known: d.known, whole: d.whole}
 	for _, r := range d.Runs {
 		if keep(r) {
 			out.Runs = append(out.Runs, r)
@@ -123,9 +187,9 @@ func (r *Run) measured() bool {
 // spoiledBy returns the check that forbids to use the run's times, if any does
 // that is not allowed.
 func (r *Run) spoiledBy(allowed allowances) *audit.Finding {
-	for i, f := range r.audit {
+	for i, f := range r.fired {
 		if f.Severity == audit.Fail && !allowed.has(checkKey(f.Check)) {
-			return &r.audit[i]
+			return &r.fired[i]
 		}
 	}
 	return nil

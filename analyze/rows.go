@@ -20,14 +20,14 @@ func findingRows(id schemas.SeriesID, d *Data) []*schemas.FindingRow {
 		}
 	}
 	for _, r := range d.Runs {
-		for _, f := range r.audit {
+		for _, f := range auditRun(r) {
 			of := row(f, r.subject()+", "+r.load())
 			of.RunID = schemas.Some(r.RunID)
 			out = append(out, of)
 		}
 	}
-	for _, s := range d.series() {
-		for _, f := range s.audit() {
+	for _, s := range d.auditedSeries() {
+		for _, f := range s.found {
 			told := s.finding(f)
 			of := row(f, told.Subject)
 			of.RunIDs = told.RunIDs

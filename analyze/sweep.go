@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/servestat/servestat/analyze/audit"
 	"github.com/servestat/servestat/analyze/query"
@@ -25,20 +28,38 @@ func Sweeps(ctx context.Context, d *Data) ([]Sweep, error) {
 	groups := byGroup(placed.Runs)
 	var out []Sweep
 	for _, g := range sortedGroups(groups) {
-		s := Sweep{Group: g}
-		for _, version := range versionsOf(groups[g]) {
-			runs := ofVersion(groups[g], version)
-			series := newSeries(version, runs)
-			series.ITL = distributions(gaps, g, version, series.Levels)
-			s.Series = append(s.Series, series)
-			for _, residue := range variation(runs) {
-				s.Warnings = append(s.Warnings, version+": "+residue)
-			}
-		}
-		s.Changes, s.Pareto = curveChanges(s.Series), pareto(s.Series)
-		out = append(out, s)
+		out = append(out, Sweep{Group: g})
 	}
+	onAllCores(len(out), func(i int) { out[i].fill(groups[out[i].Group], gaps) })
 	return out, nil
+}
+
+// onAllCores does n things that do not depend on each other.
+func onAllCores(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				do(int(i))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// fill makes the series of the sweep's group.
+func (s *Sweep) fill(all []*Run, gaps []query.GapBucket) {
+	for _, version := range versionsOf(all) {
+		runs := ofVersion(all, version)
+		series := newSeries(version, runs)
+		series.ITL = distributions(gaps, s.Group, version, series.Levels)
+		s.Series = append(s.Series, series)
+		for _, residue := range variation(runs) {
+			s.Warnings = append(s.Warnings, version+": "+residue)
+		}
+	}
+	s.Changes, s.Pareto = curveChanges(s.Series), pareto(s.Series)
 }
 
 // versionsOf lists the runtime versions of runs, oldest first.
@@ -246,7 +267,7 @@ var qualifies = map[string]struct {
 
 // addAuditNotes attaches what the truth checks found to the numbers it is about.
 func (l *Level) addAuditNotes(r *Run) {
-	for _, f := range audit.Fired(r.audit) {
+	for _, f := range r.fired {
 		q, ok := qualifies[f.Check]
 		if !ok {
 			continue

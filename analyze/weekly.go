@@ -71,7 +71,8 @@ const mostSweeps = 20
 // follows from requests and cells: no token is read.
 func (w *weekly) describeWeek(ctx context.Context, part *Data) error {
 	w.Totals, w.Unknown, w.Runs = part.totals(), part.unknowns(), part.lines()
-	w.Findings, w.Checks = Findings(part), part.audited().bySubject()
+	series := part.auditedSeries()
+	w.Findings, w.Checks = findings(part, series), part.auditedAs(series, auditedOnce())
 	drawn, left := w.drawnGroups(part)
 	w.SweepsLeft = left
 	curves := part.Only(func(r *Run) bool { return drawn[r.group()] })

@@ -30,7 +30,8 @@ type DB struct {
 	limits Limits
 	made   made
 
-	files     *lake.Reader // nil where there is no lake
+	lake      *lake.Lake   // nil where there is none
+	files     *lake.Reader // likewise
 	seen      *lake.Snapshot
 	effective []*lake.Manifest // that it is of
 	analyses  []*lake.Analysis // that may be current
@@ -72,6 +73,21 @@ func (d *DB) OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manif
 	return openDB(ctx, l, effective, d.limits, nil)
 }
 
+// Of opens a database over some of the runs of d, within the same limits. Close it.
+func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
+	wanted := make(map[string]bool, len(runs))
+	for _, id := range runs {
+		wanted[id] = true
+	}
+	var some []*lake.Manifest
+	for _, m := range d.effective {
+		if wanted[m.RunID] {
+			some = append(some, m)
+		}
+	}
+	return openSeen(ctx, d.lake, d.seen.Of(some), nil, d.limits, nil)
+}
+
 // openEmpty returns a database over no lake: every table is empty.
 func openEmpty(ctx context.Context) (*DB, error) {
 	return openDB(ctx, nil, nil, DefaultLimits, nil)
@@ -89,7 +105,12 @@ func openDB(ctx context.Context, l *lake.Lake, effective []*lake.Manifest, limit
 			return nil, err
 		}
 	}
-	d := &DB{limits: limits, seen: seen, effective: effective, analyses: candidates(all, effective)}
+	return openSeen(ctx, l, seen, candidates(all, effective), limits, before)
+}
+
+// openSeen opens a database over what readers saw.
+func openSeen(ctx context.Context, l *lake.Lake, seen *lake.Snapshot, analyses []*lake.Analysis, limits Limits, before []string) (*DB, error) {
+	d := &DB{lake: l, limits: limits, seen: seen, effective: seen.Manifests, analyses: analyses}
 	err := d.begin(l)
 	if err == nil {
 		d.made = made{definitions: catalogue(d.files, seen, d.analyses), done: map[string]bool{}, blank: map[string]bool{}}
@@ -242,9 +263,9 @@ func selectBlocks(t schemas.TableInfo, paths []string, rows int64) string {
 }
 
 // literalGlob makes DuckDB take a path for what it is: it would expand patterns.
-func literalGlob(path string) string {
-	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(path)
-}
+func literalGlob(path string) string { return noPattern.Replace(path) }
+
+var noPattern = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 

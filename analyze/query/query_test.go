@@ -232,3 +232,25 @@ func TestJoinsKeepTheSmallTable(t *testing.T) {
 		}
 	}
 }
+
+// A part of a lake answers of its runs what the whole answers of them, and of no
+// others.
+func TestAPartAnswersAsTheWhole(t *testing.T) {
+	db := openGolden(t)
+	whole, err := db.RunSummaries(t.Context(), "")
+	if err != nil || len(whole) < 3 {
+		t.Fatalf("%d runs, %v", len(whole), err)
+	}
+	part, err := db.Of(t.Context(), []string{whole[0].RunID, whole[2].RunID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer part.Close()
+	got, err := part.RunSummaries(t.Context(), "")
+	if err != nil || len(got) != 2 || got[0] != whole[0] || got[1] != whole[2] {
+		t.Errorf("got %+v, %v\nwant %+v\n%+v", got, err, whole[0], whole[2])
+	}
+	if tokens := texts(t, part, "SELECT DISTINCT run_id FROM tokens ORDER BY 1"); len(tokens) != 2 {
+		t.Errorf("tokens are of the runs %v", tokens)
+	}
+}

@@ -87,12 +87,14 @@ type RunIdentity struct {
 }
 
 // RunIdentities returns the runs that satisfy the SQL condition where, in a
-// stable order: by model, hardware, path, version, load and start.
+// stable order: by model, hardware, path, version, load and start. Runs that say the
+// same share their EngineArgs, Labels and Provenance: they are to be read only.
 func (d *DB) RunIdentities(ctx context.Context, where string) ([]RunIdentity, error) {
-	return ask(ctx, d, "run_identities", condition(where), scanIdentity)
+	seen := map[string]map[string]string{}
+	return ask(ctx, d, "run_identities", condition(where), func(rows *sql.Rows) (RunIdentity, error) { return scanIdentity(rows, seen) })
 }
 
-func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
+func scanIdentity(rows *sql.Rows, seen map[string]map[string]string) (RunIdentity, error) {
 	var r RunIdentity
 	var args, labels, provenance, reported, extra, notes Text
 	err := scanNamed(rows, map[string]any{
@@ -112,8 +114,16 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 	}
 	for _, j := range []struct {
 		text Text
+		into *map[string]string
+	}{{args, &r.EngineArgs}, {labels, &r.Labels}, {provenance, &r.Provenance}} {
+		if err := sharedMap(j.text, j.into, seen); err != nil {
+			return r, fmt.Errorf("run %s: %w", r.RunID, err)
+		}
+	}
+	for _, j := range []struct {
+		text Text
 		into any
-	}{{args, &r.EngineArgs}, {labels, &r.Labels}, {provenance, &r.Provenance}, {reported, &r.Reported}, {extra, &r.Extra}, {notes, &r.Notes}} {
+	}{{reported, &r.Reported}, {extra, &r.Extra}, {notes, &r.Notes}} {
 		if !j.text.Valid {
 			continue
 		}
@@ -122,6 +132,19 @@ func scanIdentity(rows *sql.Rows) (RunIdentity, error) {
 		}
 	}
 	return r, nil
+}
+
+// sharedMap decodes an object, once for all that are the same.
+func sharedMap(object Text, into *map[string]string, seen map[string]map[string]string) error {
+	if !object.Valid {
+		return nil
+	}
+	if *into = seen[object.V]; *into != nil {
+		return nil
+	}
+	err := json.Unmarshal([]byte(object.V), into)
+	seen[object.V] = *into
+	return err
 }
 
 // RunChecks are what the truth checks look at besides a run's summary.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -34,8 +35,8 @@ func (f fleet) runs() int   { return 2 * f.starts * f.cells() }
 func (f fleet) tokens() int { return f.runs() * f.requests * (f.outputLen - 1) }
 
 // write publishes the fleet's runs. Requests, cells and runs lie in one block a
-// table and version, as compaction leaves them; every run has its tokens in a
-// block of its own.
+// table and version, as compaction leaves them once it has pruned what it replaced;
+// every run has its tokens in a block of its own.
 func (f fleet) write(b testing.TB, dir string) {
 	b.Helper()
 	l, err := lake.CreateTemporary(dir)
@@ -74,17 +75,41 @@ func (f fleet) writeVersion(b testing.TB, s *lake.Session, version string, day t
 		runs, requests, cells, tokens = append(runs, m.run), append(requests, m.requests...), append(cells, m.cells...), append(tokens, m.tokens)
 	}
 	date := day.Format(time.DateOnly)
-	shared := []lake.Block{
-		putTable(b, s, schemas.RunsTable, date, runs), putTable(b, s, schemas.RequestsTable, date, requests), putTable(b, s, schemas.CellsTable, date, cells),
+	compacted := []*lake.Compaction{
+		{Table: "runs", Day: date, Block: putTable(b, s, schemas.RunsTable, date, runs)},
+		{Table: "requests", Day: date, Block: putTable(b, s, schemas.RequestsTable, date, requests)},
+		{Table: "cells", Day: date, Block: putTable(b, s, schemas.CellsTable, date, cells)},
 	}
 	for i, m := range made {
-		manifest := &lake.Manifest{
-			RunID: m.run.ID, ContentDigest: m.run.ContentDigest, UploadSHA256: m.run.UploadSHA256, SourceName: m.run.SourceName, ParserVersion: m.run.ParserVersion,
-			Identity: "fleet", Blocks: append(slices.Clone(shared), tokens[i]),
-		}
-		if _, err := s.Commit(manifest); err != nil {
+		commitCompacted(b, s, m, compacted, tokens[i])
+	}
+	for _, c := range compacted {
+		if _, err := s.PublishCompaction(c); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// commitCompacted publishes the manifest of a run whose blocks, its tokens apart,
+// are parts of compacted ones.
+func commitCompacted(b testing.TB, s *lake.Session, m fleetRun, compacted []*lake.Compaction, tokens lake.Block) {
+	manifest := &lake.Manifest{
+		Schema: "servestat.manifest/1", RunID: m.run.ID, ContentDigest: m.run.ContentDigest, UploadSHA256: m.run.UploadSHA256,
+		SourceName: m.run.SourceName, ParserVersion: m.run.ParserVersion, Identity: "fleet", Blocks: []lake.Block{tokens},
+	}
+	for _, c := range compacted {
+		rows := map[string]int{"runs": 1, "requests": len(m.requests), "cells": len(m.cells)}[c.Table]
+		sum := sha256.Sum256([]byte(c.Table + m.run.ID))
+		part := lake.Part{Key: m.run.ID, SHA256: hex.EncodeToString(sum[:]), Rows: int64(rows)}
+		c.Parts = append(c.Parts, part)
+		manifest.Blocks = append(manifest.Blocks, lake.Block{Table: c.Table, Name: lake.BlockName(c.Table, c.Day, part.SHA256), SHA256: part.SHA256, Rows: part.Rows})
+	}
+	text, err := json.Marshal(manifest)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.Put(manifest.Name(), text); err != nil {
+		b.Fatal(err)
 	}
 }
 

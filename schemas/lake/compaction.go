@@ -152,6 +152,19 @@ func (l *Lake) SnapshotOf(effective []*Manifest) (*Snapshot, error) {
 	return resolve(effective, cs), nil
 }
 
+// Of is the snapshot of some of the manifests of s.
+func (s *Snapshot) Of(manifests []*Manifest) *Snapshot {
+	var cs []*Compaction
+	for _, files := range s.files {
+		for _, f := range files {
+			if f.Compaction != nil {
+				cs = append(cs, f.Compaction)
+			}
+		}
+	}
+	return resolve(manifests, cs)
+}
+
 // present drops compactions whose block is not there.
 func (l *Lake) present(cs []*Compaction) ([]*Compaction, error) {
 	names := make([]string, len(cs))
