@@ -152,17 +152,23 @@ func (l *Lake) SnapshotOf(effective []*Manifest) (*Snapshot, error) {
 	return resolve(effective, cs), nil
 }
 
-// Of is the snapshot of some of the manifests of s.
-func (s *Snapshot) Of(manifests []*Manifest) *Snapshot {
-	var cs []*Compaction
-	for _, files := range s.files {
+// Holding is s without the files that hold rows of none of the keys ([Part.Key]); the
+// others may hold rows of further keys.
+func (s *Snapshot) Holding(keys map[string]bool) *Snapshot {
+	out := &Snapshot{files: map[string][]*File{}}
+	for _, m := range s.Manifests {
+		if keys[m.RunID] {
+			out.Manifests = append(out.Manifests, m)
+		}
+	}
+	for table, files := range s.files {
 		for _, f := range files {
-			if f.Compaction != nil {
-				cs = append(cs, f.Compaction)
+			if slices.ContainsFunc(f.live, func(p LivePart) bool { return keys[p.Key] }) {
+				out.files[table] = append(out.files[table], f)
 			}
 		}
 	}
-	return resolve(manifests, cs)
+	return out
 }
 
 // present drops compactions whose block is not there.
