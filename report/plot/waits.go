@@ -93,7 +93,7 @@ func (r Run) waitsPanel(requests []Request, sorted []float64, median []moment, u
 		key = append(key, keyEntry{drawSampleMedian, "running median"})
 	}
 	if slices.ContainsFunc(requests, func(q Request) bool { return q.Failed }) {
-		key = append(key, keyEntry{drawSampleCross, "failed"})
+		key = append(key, keyEntry{drawSampleCross, "failed; at the foot: before its first chunk"})
 	}
 	return &panel{plot: p, heading: heading, below: "time at which the request was sent, since the run began (s)", key: key}
 }
