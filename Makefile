@@ -77,9 +77,10 @@ serverless-check: static ## buckets, events, many workers: print every bar with 
 
 # The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.
 FIGURES = $(GO) test -count 1 -timeout 60m -v ./ingest -figures-servestat $(CURDIR)/bin/servestat
-bench: build ## ingest beside its peers on one file of 250 MB, preflight on logs of 100 MB, then the benchmarks of every package
+bench: build ## ingest beside its peers on one file of 250 MB, preflight on logs of 100 MB, then the benchmarks and bars of every package
 	@$(FIGURES) -run '^TestFigures(Preflight)?$$' -figures > .figures.log; status=$$?; grep -vE '^(=== | *--- |PASS|ok )' .figures.log; exit $$status
-	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES) | grep -v 'no test files'
+	@$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES) > .figures.log; status=$$?; grep -vE 'no test files|bar: |--- BENCH' .figures.log; \
+	echo "| bar | figure | required | |" && echo "|---|---|---|---|"; sed -n 's/.*bar: //p' .figures.log; exit $$status
 
 bench-large: build ## ingest one object of 5 GB (10 GB of disk in TMPDIR, removed afterwards)
 	@$(FIGURES) -run '^TestFiguresLarge$$' -figures-large > .figures.log; status=$$?; grep -vE '^(=== | *--- |PASS|ok )' .figures.log; exit $$status

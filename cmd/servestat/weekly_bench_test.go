@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -236,6 +237,7 @@ func fleetIdentity(s simulate.Sweep, version string, level, start int, tr simula
 //
 //	go test ./cmd/servestat -run '^$' -bench Fleet -benchtime 1x
 func BenchmarkWeeklyOfAFleet(b *testing.B) {
+	var first float64 // CPU s with the fewest tokens
 	for _, c := range []struct {
 		name  string
 		fleet fleet
@@ -248,28 +250,47 @@ func BenchmarkWeeklyOfAFleet(b *testing.B) {
 			c.fleet.write(b, dir)
 			b.ResetTimer()
 			var peak int64
+			var cpu time.Duration
 			for b.Loop() {
-				peak = max(peak, weeklyProcess(b, dir))
+				p, used := weeklyProcess(b, dir)
+				peak, cpu = max(peak, p), cpu+used
 			}
+			seconds, mib := b.Elapsed().Seconds()/float64(b.N), float64(peak)/(1<<20)
 			b.ReportMetric(float64(c.fleet.cells()), "load-points")
 			b.ReportMetric(float64(c.fleet.tokens()), "tokens")
-			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+			b.ReportMetric(mib, "peak-MiB")
+			b.ReportMetric(cpu.Seconds()/float64(b.N), "cpu-s/op")
+			what := fmt.Sprintf("weekly report over %d load points, %s", c.fleet.cells(), c.name)
+			printBar(b, what+": s", fmt.Sprintf("%.1f (%.1f CPU s)", seconds, cpu.Seconds()/float64(b.N)), "<= 10", seconds <= 10)
+			printBar(b, what+": peak MiB", fmt.Sprintf("%.0f", mib), "<= 512", mib <= 512)
+			first = cmp.Or(first, cpu.Seconds()/float64(b.N))
+			ratio := cpu.Seconds() / float64(b.N) / first
+			printBar(b, what+": CPU time over that with 1e6 tokens", fmt.Sprintf("%.2fx", ratio), "the same", ratio <= 1.3)
 		})
 	}
 }
 
+// printBar prints a row of the table that make bench ends with.
+func printBar(b *testing.B, bar, figure, required string, met bool) {
+	word := "not met"
+	if met {
+		word = "met"
+	}
+	b.Logf("bar: | %s | %s | %s | %s |", bar, figure, required, word)
+}
+
 // weeklyProcess writes the report in a process of its own and returns the most
-// memory that it had.
-func weeklyProcess(b *testing.B, dir string) int64 {
+// memory that it had, and its processor time.
+func weeklyProcess(b *testing.B, dir string) (peak int64, cpu time.Duration) {
 	cmd := exec.Command("servestat", "report", "weekly", "--lake", dir, "--out", filepath.Join(b.TempDir(), "report"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
 		b.Fatalf("%v\n%s", err, strings.TrimSpace(out.String()))
 	}
-	use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
+	cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = use.Maxrss << 10
 	}
-	return use.Maxrss << 10
+	return peak, cpu
 }
