@@ -170,6 +170,29 @@ SELECT max_concurrency, %s
 FROM cell GROUP BY max_concurrency ORDER BY max_concurrency`, start, quoted(runIDs(a.runs)), strings.Join(cells, ", "), strings.Join(values, ", "))
 }
 
+// curvesStatement is the SQL of what analyze keeps of the curves of a group. Where the
+// sweep has not all runs of a version, the table's curve is another, and is not in the
+// answer.
+func (s *Sweep) curvesStatement() string {
+	var of []string
+	for i := range s.Series {
+		series := &s.Series[i]
+		if !slices.ContainsFunc(series.Fits, func(f Fit) bool { return len(f.Params) > 0 }) {
+			continue
+		}
+		version := "runtime_version IS NULL"
+		if series.Version != unknownVersion {
+			version = "runtime_version = " + quoted([]string{series.Version})
+		}
+		of = append(of, fmt.Sprintf("%s AND runs = %d", version, len(series.Points)))
+	}
+	if len(of) == 0 {
+		return ""
+	}
+	return "SELECT runtime_version, metric, curve, name, value, lo, hi, unit, text\nFROM curves\nWHERE " + s.Group.condition() +
+		"\n  AND kind IN ('fit', 'parameter', 'derived')\n  AND (" + strings.Join(of, " OR ") + ")\nORDER BY ALL"
+}
+
 // startColumn is what a replicate is told by: its server start, or which repeat of
 // its level it is.
 func (c *contest) startColumn() string {

@@ -70,8 +70,11 @@ type Group struct {
 // A Sweep holds the curves of one group, a series per runtime version, oldest
 // version first.
 type Sweep struct {
-	Group  Group    `json:"group"`
-	Series []Series `json:"series"`
+	// CurvesSQL yields the fits of all series and what follows from them, from the
+	// table of curves; empty where nothing was fitted.
+	CurvesSQL string   `json:"curves_sql,omitempty"`
+	Group     Group    `json:"group"`
+	Series    []Series `json:"series"`
 	// Changes are what differs between the curves of consecutive versions; Pareto
 	// says which load points trade throughput for latency best.
 	Changes  []CurveChange `json:"changes,omitempty"`

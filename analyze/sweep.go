@@ -59,6 +59,7 @@ func (s *Sweep) fill(all []*Run, gaps []query.GapBucket) {
 			s.Warnings = append(s.Warnings, version+": "+residue)
 		}
 	}
+	s.CurvesSQL = s.curvesStatement()
 	s.Changes, s.Pareto = curveChanges(s.Series), pareto(s.Series)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,9 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b := opts.Baseline; b != "" && !slices.Contains(versionsOf(d.Runs), b) {
+		return nil, fmt.Errorf("no run is of the baseline %q; there are %s", b, strings.Join(versionsOf(d.Runs), ", "))
+	}
 	res := &Result{Kind: "weekly", Title: "Weekly regression report " + week, Selection: d.Selection}
 	if isWeek(week) {
 		res.Week = week
@@ -32,7 +36,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	opts.History = w.known
 	f := w.contests(opts)
 	res.Comparisons = f.judge(opts.CompareOptions)
-	res.Evidence = f.evidence(res.Comparisons, true)
+	res.Evidence = f.evidence(res.Comparisons, len(f) > mostEvidence)
 	if res.Histories, err = confirmedHistories(w.known, res.Comparisons); err != nil {
 		return nil, err
 	}
@@ -54,6 +58,10 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	}
 	return res, res.watchSpeculation(ctx, opts.CompareOptions, thisWeek, w.known)
 }
+
+// mostEvidence is of how many comparisons a weekly report gives the SQL whatever
+// their verdicts; of more, it gives that of what is confirmed.
+const mostEvidence = 20
 
 // A weekly report while it is made.
 type weekly struct {
@@ -240,8 +248,10 @@ func baselineFor(candidate string, known []string, asked string) (string, bool) 
 // weekOfRuns returns the name of a week and its runs. Runs without a date belong to
 // no week, unless none has one.
 func (d *Data) weekOfRuns(asked string) (string, []*Run, error) {
-	if asked != "" && !isWeek(asked) {
-		return "", nil, fmt.Errorf("week %q: want the form 2026-W47", asked)
+	if asked != "" {
+		if err := CheckWeek(asked); err != nil {
+			return "", nil, err
+		}
 	}
 	byWeek := map[string][]*Run{}
 	newest := ""
@@ -267,8 +277,20 @@ func weekOf(t time.Time) string {
 	return fmt.Sprintf("%04d-W%02d", year, week)
 }
 
+// CheckWeek returns an error for what is no name of a week.
+func CheckWeek(s string) error {
+	if isWeek(s) {
+		return nil
+	}
+	return fmt.Errorf("%q: want a week that there is, in the form 2026-W47", s)
+}
+
+// isWeek reports whether s is the name of a week that there is: few years have 53.
 func isWeek(s string) bool {
+	if len(s) != len("2026-W47") {
+		return false
+	}
 	var year, week int
 	n, err := fmt.Sscanf(s, "%4d-W%2d", &year, &week)
-	return err == nil && n == 2 && week >= 1 && week <= 53 && len(s) == len("2026-W47")
+	return err == nil && n == 2 && year > 0 && weekOf(mondayOf(s)) == s
 }

@@ -573,9 +573,10 @@ The weekly report compares the newest version that ran in a week with the one
 before, in every group, as the lake was at the end of that week. Its first screen
 has the verdict, what changed, since when, what to do, and what could not be
 judged. Below: each confirmed change with its history, what else changed there, the
-run ids and the SQL that yields its numbers; then curves, change points, the other
-comparisons, truth checks, what the logs of the week's servers say, and which
-nights have no runs.
+run ids and the SQL that yields its numbers; then curves with the SQL of their fits,
+change points, the other comparisons, truth checks, what the logs of the week's
+servers say, and which nights have no runs. What could not be judged for the same
+reason is said once for all, with how many server starts would settle it.
 
 	$ servestat report weekly --index --out weeks
 	weeks/2026-W47/README.md

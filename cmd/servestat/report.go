@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/servestat/servestat/analyze"
 	"github.com/servestat/servestat/analyze/query"
@@ -42,6 +43,7 @@ func (a *app) reportCommand() *cobra.Command {
 	}
 	cmd.AddCommand(a.weeklyCommand(), a.reportCompareCommand(), a.sweepCommand(), a.runCommand())
 	for _, sub := range cmd.Commands() {
+		sub.PreRunE = refuseEmpty
 		f := sub.Flags()
 		f.StringP("out", "o", "report", "folder to write into, or s3://bucket/prefix")
 		f.Bool("html", false, "also report.html: the whole report in one file, to be mailed")
@@ -58,6 +60,11 @@ func (a *app) weeklyCommand() *cobra.Command {
 		Short: "the newest version that ran in a week against the one before, per model and hardware",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if week := a.config.GetString("week"); week != "" {
+				if err := analyze.CheckWeek(week); err != nil {
+					return usagef("", "--week: %w", err)
+				}
+			}
 			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, opts analyze.CompareOptions) (*analyze.Result, error) {
 				res, err := analyze.Weekly(cmd.Context(), d, analyze.WeeklyOptions{
 					Week: a.config.GetString("week"), Baseline: a.config.GetString("baseline"), CompareOptions: opts,
@@ -76,6 +83,17 @@ func (a *app) weeklyCommand() *cobra.Command {
 	comparisonFlags(cmd)
 	engineFlags(cmd.Flags(), reportEngine)
 	return cmd
+}
+
+// refuseEmpty refuses a flag that is given and says nothing: a variable of a script
+// that is not set must not pass for the default.
+func refuseEmpty(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if empty := f.Value.String() == "" || f.Value.String() == "[]"; empty && err == nil {
+			err = usagef("give it a value, or leave it out", "--%s is empty", f.Name)
+		}
+	})
+	return err
 }
 
 // keepWeek keeps the results of a week that shows all there is. One that shows the
@@ -262,7 +280,7 @@ func (a *app) checkReportFlags() error {
 // reportMemory is how much the runs of a report may take before garbage is collected
 // more often than it doubles: a week on a thousand models and machines stays in half
 // a gibibyte.
-const reportMemory = 300 << 20
+const reportMemory = 240 << 20
 
 // leastBytes holds the first screen of a report.
 const leastBytes = 4096

@@ -194,6 +194,94 @@ func wantLevels(t *testing.T, derived string, levels []map[string]any) (checked 
 	return checked
 }
 
+// The SQL that a sweep prints of its curves yields every coefficient, knee and peak
+// with its interval, from what analyze keeps. Of a part of the runs it yields nothing,
+// since the curves that are kept are of all.
+func TestCurvesFollowFromTheirSQL(t *testing.T) {
+	dir := t.TempDir()
+	lake, out := filepath.Join(dir, "lake"), filepath.Join(dir, "out")
+	servestat(t, "ingest", "--lake", lake, "testdata/demo/logs")
+	servestat(t, "analyze", "--lake", lake)
+	servestat(t, "report", "sweep", "--lake", lake, "--out", out)
+	sweep := fittedSweep(t, out)
+	kept := keptCurves(t, lake, sweep.SQL)
+	if !strings.Contains(read(t, filepath.Join(out, "README.md")), sweep.SQL) {
+		t.Errorf("the page does not print\n%s", sweep.SQL)
+	}
+	checked := 0
+	for _, s := range sweep.Series {
+		for _, f := range s.Fits {
+			for _, q := range slices.Concat(f.Params, f.Derived) {
+				key := curveKey{s.Version, f.Metric, f.Model, q.Name}
+				got, ok := kept[key]
+				if !ok || !sameEnd(got.Value, q.Estimate.Value) || q.Estimate.Confidence > 0 && (!sameEnd(got.Lo, q.Estimate.Lo) || !sameEnd(got.Hi, q.Estimate.Hi)) {
+					t.Errorf("%v: the table of curves says %v, the report %v", key, got, q.Estimate)
+				}
+				checked++
+			}
+		}
+	}
+	if checked < 2*2*3 {
+		t.Errorf("%d quantities were checked, want those of two versions and two curves at least", checked)
+	}
+
+	servestat(t, "report", "sweep", "--lake", lake, "--out", out, "--where", "repeat > 1")
+	if rest := keptCurves(t, lake, fittedSweep(t, out).SQL); len(rest) > 0 {
+		t.Errorf("of a part of the runs the SQL yields the curves of all: %v", rest)
+	}
+}
+
+type curveKey struct{ version, metric, model, name string }
+
+type ends struct {
+	Value, Lo, Hi *float64 // nil: none, or open
+	Confidence    float64
+}
+
+type sweepInJSON struct {
+	SQL    string `json:"curves_sql"`
+	Series []struct {
+		Version string
+		Fits    []struct {
+			Metric, Model   string
+			Params, Derived []struct {
+				Name     string
+				Estimate ends
+			}
+		}
+	}
+}
+
+func fittedSweep(t *testing.T, dir string) sweepInJSON {
+	t.Helper()
+	var res struct{ Sweeps []sweepInJSON }
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "report.json"))), &res); err != nil || len(res.Sweeps) != 1 || res.Sweeps[0].SQL == "" {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	return res.Sweeps[0]
+}
+
+func keptCurves(t *testing.T, lake, statement string) map[curveKey]ends {
+	t.Helper()
+	var got struct {
+		Rows []struct {
+			Version             string `json:"runtime_version"`
+			Metric, Curve, Name string
+			ends
+		}
+	}
+	if err := json.Unmarshal([]byte(servestat(t, "sql", "--lake", lake, "--format", "json", statement)), &got); err != nil {
+		t.Fatal(err)
+	}
+	out := map[curveKey]ends{}
+	for _, r := range got.Rows {
+		out[curveKey{r.Version, r.Metric, r.Curve, r.Name}] = r.ends
+	}
+	return out
+}
+
+func sameEnd(a, b *float64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
 // The weekly report reads runs, requests and cells, and no token: where the blocks
 // of tokens are gone, it is the same to the byte.
 func TestWeeklyReadsNoTokens(t *testing.T) {

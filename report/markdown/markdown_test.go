@@ -75,6 +75,10 @@ var results = map[string]func() *analyze.Result{
 	"hostile":          specimen.Hostile,
 	"hostile_week":     specimen.HostileWeek,
 	"empty_week":       specimen.EmptyWeek,
+	"one_run_week":     specimen.OneRunWeek,
+	"undecided_week":   specimen.UndecidedWeek,
+	"all_regressed":    specimen.AllRegressed,
+	"named_week":       specimen.NamedWeek,
 }
 
 // The weekly report is kept whole, as a folder that can be looked at: every file
@@ -176,10 +180,34 @@ func TestFirstScreenOf200Regressions(t *testing.T) {
 	}
 	for _, want := range []string{
 		"**All 200 comparisons regressed.**", "188 further comparisons", "| all 20 | 200 | 0 | 0 | 0 | 0 |",
-		"195 more notes like these", "Open in part: 195 further comparisons, below.",
+		"- 200 times: nothing to compare 0.20.2 with: no run of another known version. Of checkpoint-0, machine-21; ",
+		"- Open in part: 200 of 200 comparisons, with 5 server starts a side",
 	} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("the first screen does not say %q", want)
+		}
+	}
+}
+
+// Where fourteen of sixteen comparisons have too few starts, the first screen says it
+// once, with how many would do.
+func TestFirstScreenOfAnUndecidedWeek(t *testing.T) {
+	var buf bytes.Buffer
+	if err := WritePage(&buf, specimen.UndecidedWeek()); err != nil {
+		t.Fatal(err)
+	}
+	screen, _, ok := strings.Cut(buf.String(), "## Confirmed changes")
+	if !ok {
+		t.Fatal("the page has no confirmed changes")
+	}
+	for text, want := range map[string]int{
+		"**No regression was found, but 14 of 16 comparisons are inconclusive**": 1,
+		"Inconclusive: 14 of 16 comparisons, with 2 server starts a side":        1,
+		"about 6 to 12 a side would settle them":                                 1,
+		"could not be settled":                                                   0,
+	} {
+		if n := strings.Count(screen, text); n != want {
+			t.Errorf("the first screen says %q %d times, want %d", text, n, want)
 		}
 	}
 }

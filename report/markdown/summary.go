@@ -186,6 +186,10 @@ func (r *report) countVerdicts() string {
 	case k > 0:
 		return fmt.Sprintf("**%d of %d comparisons regressed**; %s. %s", k, n, rest, r.worstOfAll())
 	}
+	if open := count[analyze.Inconclusive]; open < n && 2*open >= n {
+		settled := slices.DeleteFunc(parts, func(p string) bool { return strings.HasSuffix(p, "inconclusive") })
+		return fmt.Sprintf("**No regression was found, but %d of %d comparisons are inconclusive**; %s.", open, n, strings.Join(settled, ", "))
+	}
 	return fmt.Sprintf("**No regression was found in %d comparisons**: %s.", n, rest)
 }
 
@@ -369,10 +373,9 @@ func worstInWords(c analyze.Comparison) string {
 // headline of a single comparison has said some of it already.
 func (r *report) notJudged() []string {
 	out := r.undecided()
-	for _, n := range r.Notes[:min(len(r.Notes), mostAlike)] {
-		out = append(out, sentence(n))
-	}
-	if left := len(r.Notes) - mostAlike; left > 0 {
+	notes := alikeNotes(r.Notes)
+	out = append(out, notes[:min(len(notes), mostAlike)]...)
+	if left := len(notes) - mostAlike; left > 0 {
 		out = append(out, plural(left, "more note")+" like these in [report.json](report.json).")
 	}
 	for _, u := range r.Unknown {
@@ -390,35 +393,6 @@ func (r *report) notJudged() []string {
 // mostAlike is how many lines of a kind the first screen has.
 const mostAlike = 5
 
-// undecided lists the comparisons that are open, some of each kind.
-func (r *report) undecided() []string {
-	kinds := []string{"Open in part", "Not comparable", "Inconclusive"}
-	of := map[string][]string{}
-	for i, c := range r.comparisons {
-		where := fmt.Sprintf("[%s](%s), %s", arrow(c), linkTo(i), subject(c.Group))
-		switch {
-		case len(unsettledMetrics(c)) > 0 && c.Verdict != analyze.Inconclusive:
-			of[kinds[0]] = append(of[kinds[0]], fmt.Sprintf("%s: %s.", where, unsettled(c)))
-		case len(r.comparisons) == 1:
-		case c.Verdict == analyze.NotComparable:
-			of[kinds[1]] = append(of[kinds[1]], fmt.Sprintf("%s: %s.", where, strings.Join(proses(c.Refusals), "; ")))
-		case c.Verdict == analyze.Inconclusive:
-			of[kinds[2]] = append(of[kinds[2]], fmt.Sprintf("%s: %s.", where, unsettled(c)))
-		}
-	}
-	var out []string
-	for _, kind := range kinds {
-		all := of[kind]
-		for _, text := range all[:min(len(all), mostAlike)] {
-			out = append(out, kind+": "+text)
-		}
-		if left := len(all) - mostAlike; left > 0 {
-			out = append(out, fmt.Sprintf("%s: %s, below.", kind, plural(left, "further comparison")))
-		}
-	}
-	return out
-}
-
 // ofRuns says how many of the runs something is true of.
 func ofRuns(n, of int) string {
 	switch {
@@ -435,45 +409,6 @@ func carry(n int) string {
 		return "1 run carries"
 	}
 	return scale.Count(int64(n)) + " runs carry"
-}
-
-func unsettledMetrics(c analyze.Comparison) []analyze.MetricDiff {
-	return slices.DeleteFunc(slices.Clone(c.Metrics), func(m analyze.MetricDiff) bool { return m.Verdict != analyze.Inconclusive })
-}
-
-// unsettled says which metrics are open and how many starts would settle them.
-func unsettled(c analyze.Comparison) string {
-	open := unsettledMetrics(c)
-	switch {
-	case len(c.Metrics) == 0:
-		return "no metric that both sides have"
-	case len(open) == 0:
-		return ""
-	}
-	var names []string
-	need := 0
-	for _, m := range open {
-		names = append(names, prose(m.Name))
-		need = max(need, m.RunsNeeded)
-	}
-	have := fmt.Sprintf("%s could not be settled with %s", listed(names), startsOfBoth(c))
-	if need == 0 {
-		return have + "; the notes below its table say why"
-	}
-	return fmt.Sprintf("%s; about %d a side would settle it", have, need)
-}
-
-// startsOfBoth says what was replicated on the two sides.
-func startsOfBoth(c analyze.Comparison) string {
-	b, k := c.Baseline, c.Candidate
-	what := "server starts"
-	if !b.StartsKnown || !k.StartsKnown {
-		what = "repeats"
-	}
-	if b.Starts == k.Starts {
-		return fmt.Sprintf("%d %s a side", b.Starts, what)
-	}
-	return fmt.Sprintf("%d and %d %s", b.Starts, k.Starts, what)
 }
 
 // basis says what all of it rests on.

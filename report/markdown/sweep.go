@@ -130,7 +130,7 @@ func loadPoints(p *page, s analyze.Sweep) {
 		loadPointTable(p, series, units)
 		if series.SQL != "" {
 			p.details("The SQL of this table", func(p *page) {
-				p.text("Seconds and tokens per second. Intervals are Student's, of the logarithms of the starts; fitted curves are in the table `curves`, which `servestat analyze` fills.")
+				p.text("Seconds and tokens per second. Intervals are Student's, of the logarithms of the starts.")
 				p.text(strings.TrimSuffix(escape.Fence("sql", series.SQL), "\n"))
 			})
 		}
@@ -195,6 +195,12 @@ func fits(p *page, s analyze.Sweep) {
 	slices.Sort(formulas)
 	p.bullets(append(slices.Compact(formulas), refused...))
 	rows.write(p, s)
+	if s.CurvesSQL != "" {
+		p.details("The SQL of these fits", func(p *page) {
+			p.text("`servestat analyze` keeps what was fitted to all runs of a version. Times in seconds. Where this report has not all of them, there is no row: [report.json](report.json) has its fits, and what changed in the curves.")
+			p.text(strings.TrimSuffix(escape.Fence("sql", s.CurvesSQL), "\n"))
+		})
+	}
 }
 
 // A fitTable has a row for each quantity of each model, and a cell for each

@@ -30,7 +30,8 @@ func (r *report) confirmedChanges(p *page) {
 	}
 }
 
-// nextSteps says on the first screen what to do about the worst regressions.
+// nextSteps says on the first screen what to do about the worst regressions, or what
+// is left to do where none was found.
 func (r *report) nextSteps(p *page) {
 	if r.Kind != "weekly" {
 		return
@@ -41,6 +42,9 @@ func (r *report) nextSteps(p *page) {
 		if c.Verdict == analyze.Regressed && len(steps) < most {
 			steps = append(steps, fmt.Sprintf("[%s](%s), %s: %s", arrow(c), linkTo(i), subject(c.Group), r.whatToDo(c)))
 		}
+	}
+	if step := r.openStep(); step != "" {
+		steps = append(steps, step)
 	}
 	if len(steps) > 0 {
 		p.text("**What to do**")
@@ -59,6 +63,7 @@ func (r *report) unconfirmed(p *page) {
 		if !confirmed(c) {
 			found = true
 			r.comparison(p, i)
+			r.evidence(p, c)
 		}
 	}
 	if !found {

@@ -165,6 +165,53 @@ func AllRegressed() *analyze.Result {
 	return res
 }
 
+// UndecidedWeek is a week of sixteen comparisons, of which fourteen have too few
+// starts for any verdict.
+func UndecidedWeek() *analyze.Result {
+	res := &analyze.Result{Kind: "weekly", Title: "Weekly regression report 2025-W47", Week: "2025-W47", Totals: totals(16 * 24)}
+	res.Totals.Simulated = 0
+	for i := range 16 {
+		c := Undecided().Comparisons[0]
+		if i%8 == 5 {
+			c = Fine()
+			c.Baseline.Simulated, c.Candidate.Simulated = false, false
+		}
+		c.Group = analyze.Group{Model: fmt.Sprintf("models/checkpoint-%03d", i/4), Hardware: []string{"H100", "H200", "MI300X", "L40S"}[i%4]}
+		for j := range c.Metrics {
+			if i >= 8 && c.Verdict == analyze.Inconclusive {
+				c.Metrics[j].RunsNeeded = 12
+			}
+		}
+		res.Comparisons = append(res.Comparisons, c)
+	}
+	return res
+}
+
+// OneRunWeek is a week in which one run was made.
+func OneRunWeek() *analyze.Result {
+	res := OneRun()
+	res.Kind, res.Title, res.Week, res.Selection, res.Trace = "weekly", "Weekly regression report 2025-W47", "2025-W47", "", nil
+	res.Runs[0].Stalls = nil
+	res.Notes = []string{Group.Model + ": nothing to compare unknown with: no run of another known version"}
+	return res
+}
+
+// NamedWeek is a week of groups whose names are long, or not of ASCII.
+func NamedWeek() *analyze.Result {
+	res := &analyze.Result{Kind: "weekly", Title: "Weekly regression report 2025-W47", Week: "2025-W47", Totals: totals(120)}
+	res.Totals.Simulated = 0
+	for i, name := range []string{"組織/モデル-三十億-命令調整済み", "организация/модель-7Б", "Ünïcödé/Größe-ß", "shared/registry/internal/" + strings.Repeat("distilled-quantised-", 8) + "v2"} {
+		c := Comparison()
+		if i%2 == 1 {
+			c = Fine()
+		}
+		c.Baseline.Simulated, c.Candidate.Simulated = false, false
+		c.Group = analyze.Group{Model: name, Hardware: "8 × H100 (NVLink, München)", Path: "経路"}
+		res.Comparisons = append(res.Comparisons, c)
+	}
+	return res
+}
+
 // EmptyWeek is a week without runs.
 func EmptyWeek() *analyze.Result {
 	return &analyze.Result{Kind: "weekly", Title: "Weekly regression report 2025-W47", Week: "2025-W47", Selection: "false", Freshness: freshness()[1:]}
