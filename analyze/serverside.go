@@ -345,7 +345,7 @@ func (s *serverSeries) count(v *serverSide, w window, start, end time.Time) {
 	if !w.began.IsZero() {
 		from := w.began.Add(start.Sub(w.start)) // by the clock of the samples
 		b, a := s.after(from)-1, s.after(from.Add(w.length))
-		if b >= 0 && a < len(s.samples) && s.rise(v, &s.samples[b], &s.samples[a], w) {
+		if b >= 0 && a < len(s.samples) && !s.restarted(b, a) && s.rise(v, &s.samples[b], &s.samples[a], w) {
 			return
 		}
 	}

@@ -97,6 +97,16 @@ func TestServersSideOfARun(t *testing.T) {
 			42, 4, math.NaN(), "one sample",
 		},
 		{
+			"and where the server was started again between them, they do not count",
+			[]query.ServerSample{scrape("12:00:00.590", 0, 0), scrape("12:00:05.000", 90, 4), scrape("12:00:10.000", 2, 4), scrape("12:00:20.640", 42, 0)},
+			func() window {
+				w := measured("12:00:00.000")
+				w.began, w.east = at("12:00:00.600"), new(time.Duration)
+				return w
+			}(),
+			math.NaN(), 4, math.NaN(), "2 samples",
+		},
+		{
 			"scraped every second: nothing of the run's beginning and end is cut off, and the gauge has a mean",
 			dense("11:59:00.000", "12:01:30.000", time.Second, 2, "12:00:00.500", "12:00:20.500"), measured("12:00:00.000"),
 			40, 4, 4, "19 samples",
