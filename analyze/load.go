@@ -107,6 +107,9 @@ const partRequests = 200_000
 // not take memory that grows with the lake. A selection that is one part is asked as
 // it stands.
 func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, where string) error) error {
+	if len(d.Runs) == 0 {
+		return nil
+	}
 	parts := d.parts()
 	if len(parts) == 1 && len(d.Runs) == d.whole {
 		return ask(d.db, d.Selection)

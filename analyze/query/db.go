@@ -88,7 +88,7 @@ func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := part.db.ExecContext(ctx, "CREATE TABLE part AS SELECT unnest(["+strings.Join(quoted, ", ")+"]) AS run_id"); err != nil {
+	if _, err := part.db.ExecContext(ctx, "CREATE TABLE part AS SELECT unnest(CAST(["+strings.Join(quoted, ", ")+"] AS VARCHAR[])) AS run_id"); err != nil {
 		return nil, errors.Join(clean(err), part.Close())
 	}
 	for i, t := range schemas.MeasuredTables() { // which come first

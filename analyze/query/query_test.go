@@ -250,6 +250,14 @@ func TestAPartAnswersAsTheWhole(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0] != whole[0] || got[1] != whole[2] {
 		t.Errorf("got %+v, %v\nwant %+v\n%+v", got, err, whole[0], whole[2])
 	}
+	none, err := db.Of(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Close()
+	if got, err := none.RunSummaries(t.Context(), ""); err != nil || len(got) != 0 {
+		t.Errorf("of no runs: %+v, %v", got, err)
+	}
 	if tokens := texts(t, part, "SELECT DISTINCT run_id FROM tokens ORDER BY 1"); len(tokens) != 2 {
 		t.Errorf("tokens are of the runs %v", tokens)
 	}
