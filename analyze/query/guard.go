@@ -65,8 +65,9 @@ var (
 	}
 	// catalogueTables list what there is without its definition, which holds paths.
 	catalogueTables = []string{"columns", "tables", "schemata"}
-	// deniedFunctions tell settings, reach what other statements left, or write.
-	deniedFunctions = []string{"current_setting", "getenv", "getvariable", "nextval", "currval", "setseed", "write_log", "parse_duckdb_log_message"}
+	// deniedFunctions tell settings, reach what other statements left, or write; the
+	// last trusts what it is given.
+	deniedFunctions = []string{"current_setting", "getenv", "getvariable", "nextval", "currval", "setseed", "write_log", "parse_duckdb_log_message", inSpansName}
 )
 
 var explainHead = regexp.MustCompile(`(?is)^explain\s+(analyze\s+|\([^)]*\)\s*)*`)

@@ -14,11 +14,13 @@ import (
 	"unsafe"
 
 	"github.com/marcboeker/go-duckdb/mapping"
+	duckdb "github.com/marcboeker/go-duckdb/v2"
 )
 
 // inSpansName is a function of SQL, in_spans(key, value, spans): is a value in one
 // of the spans of its key? Spans are a list of {key, least, most}, by ascending key.
-// Where an argument is missing it says no.
+// Where an argument is missing it says no. It is for our own macros: the guard lets
+// no statement call it.
 //
 // A join of the same meaning costs several times what reading the value does, and
 // exact_percentiles asks it of every token. Keys of neighbouring tokens are the
@@ -50,14 +52,33 @@ func registerInSpans(ctx context.Context, db *sql.DB) error {
 	}
 	defer conn.Close()
 	return conn.Raw(func(c any) error {
-		// The driver hands out functions of a row, which are a hundred times slower,
-		// and keeps its connection to itself: it is read here, and never written.
-		handle := reflect.ValueOf(c).Elem().FieldByName("conn").FieldByName("Ptr").UnsafePointer()
-		if mapping.RegisterScalarFunction(mapping.Connection{Ptr: handle}, f) == mapping.StateError {
+		handle, err := nativeConnection(c)
+		if err != nil {
+			return err
+		}
+		if mapping.RegisterScalarFunction(handle, f) == mapping.StateError {
 			return fmt.Errorf("function %s cannot be registered", inSpansName)
 		}
 		return nil
 	})
+}
+
+// nativeConnection is the engine's own handle of a connection of the driver, for
+// functions that take a chunk of rows at a time.
+//
+// Note: the driver keeps it to itself, and registers functions of one row only, which
+// are a hundred times slower. Its one public way to a database that others can connect
+// to, GetInstanceCache, is for databases in files: the names of shared ones in memory
+// do not parse as its URLs. So the field is read here, never written, and
+// TestTheDriverHasItsHandle says what to do when it is gone.
+func nativeConnection(c any) (mapping.Connection, error) {
+	if driver, ok := c.(*duckdb.Conn); ok {
+		field := reflect.ValueOf(driver).Elem().FieldByName("conn")
+		if field.IsValid() && field.Type() == reflect.TypeFor[mapping.Connection]() {
+			return *(*mapping.Connection)(field.Addr().UnsafePointer()), nil
+		}
+	}
+	return mapping.Connection{}, fmt.Errorf("the driver's connection is a %T without a field conn that is a %T: this servestat was built with a driver that it does not know", c, mapping.Connection{})
 }
 
 //export servestat_in_spans
