@@ -8,7 +8,7 @@ FUZZTIME ?= 100000x
 DEMO = cmd/servestat/testdata/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help build static lambda.zip demo test check deploy-check race fuzz kill serverless-check bench bench-large calibrate golden notebooks notebooks-check clean
+.PHONY: help build static lambda.zip demo test check deploy-check race fuzz kill serverless-check bench bench-lake bench-large calibrate golden notebooks notebooks-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -75,12 +75,18 @@ serverless-check: static ## buckets, events, many workers: print every bar with 
 	@SERVESTAT_SERVERLESS=1 SERVESTAT_BOOTSTRAP=$(CURDIR)/bin/static/servestat $(GO) test -timeout 20m -count 1 -v -run Serverless ./cmd/servestat/... > .serverless.log; \
 	status=$$?; sed -n 's/^bar: //p' .serverless.log; exit $$status
 
-# The peers of ingest need notebooks/bench/setup.sh to have run, and are left out where it has not.
+# The peers need notebooks/bench/setup.sh to have run, and are left out where it has not.
 FIGURES = $(GO) test -count 1 -timeout 60m -v ./ingest -figures-servestat $(CURDIR)/bin/servestat
-bench: build ## ingest beside its peers on one file of 250 MB, preflight on logs of 100 MB, then the benchmarks and bars of every package
+bench: build ## ingest and SQL beside their peers (250 MB; 10^8 tokens, 10,000 runs: 4 GB in TMPDIR), preflight on logs of 100 MB, then the benchmarks and bars of every package
 	@$(FIGURES) -run '^TestFigures(Preflight)?$$' -figures > .figures.log; status=$$?; grep -vE '^(=== | *--- |PASS|ok )' .figures.log; exit $$status
+	-@$(MAKE) -s bench-lake
 	@$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES) > .figures.log; status=$$?; grep -vE 'no test files|bar: |--- BENCH' .figures.log; \
 	echo "| bar | figure | required | |" && echo "|---|---|---|---|"; sed -n 's/.*bar: //p' .figures.log; exit $$status
+
+bench-lake: build ## the bars of the lake and of servestat sql over 10^8 tokens and 10,000 runs, beside DuckDB, pandas and polars
+	@$(GO) test -count 1 -timeout 60m -v ./cmd/servestat -run '^TestFiguresOfTheLake$$' -figures -figures-servestat $(CURDIR)/bin/servestat > .figures.log; \
+	status=$$?; grep -vE '^(=== |--- |PASS|FAIL|ok |bar: |    )' .figures.log; \
+	echo "| bar | figure | required | |" && echo "|---|---|---|---|" && sed -n 's/^bar: //p' .figures.log; exit $$status
 
 bench-large: build ## ingest one object of 5 GB (10 GB of disk in TMPDIR, removed afterwards)
 	@$(FIGURES) -run '^TestFiguresLarge$$' -figures-large > .figures.log; status=$$?; grep -vE '^(=== | *--- |PASS|ok )' .figures.log; exit $$status

@@ -29,6 +29,8 @@ import (
 type fleet struct {
 	models, hardware, levels, starts int
 	requests, outputLen              int // of a run: as many tokens as requests × (outputLen-1)
+	// apart leaves every run in blocks of its own, as ingest does.
+	apart bool
 }
 
 func (f fleet) cells() int  { return f.models * f.hardware * f.levels }
@@ -36,8 +38,8 @@ func (f fleet) runs() int   { return 2 * f.starts * f.cells() }
 func (f fleet) tokens() int { return f.runs() * f.requests * (f.outputLen - 1) }
 
 // write publishes the fleet's runs. Requests, cells and runs lie in one block a
-// table and version, as compaction leaves them once it has pruned what it replaced;
-// every run has its tokens in a block of its own.
+// table and version, as compaction leaves them once it has pruned what it replaced,
+// unless they are to be apart; every run has its tokens in a block of its own.
 func (f fleet) write(b testing.TB, dir string) {
 	b.Helper()
 	l, err := lake.CreateTemporary(dir)
@@ -76,6 +78,12 @@ func (f fleet) writeVersion(b testing.TB, s *lake.Session, version string, day t
 		runs, requests, cells, tokens = append(runs, m.run), append(requests, m.requests...), append(cells, m.cells...), append(tokens, m.tokens)
 	}
 	date := day.Format(time.DateOnly)
+	if f.apart {
+		for i, m := range made {
+			commitApart(b, s, date, m, tokens[i])
+		}
+		return
+	}
 	compacted := []*lake.Compaction{
 		{Table: "runs", Day: date, Block: putTable(b, s, schemas.RunsTable, date, runs)},
 		{Table: "requests", Day: date, Block: putTable(b, s, schemas.RequestsTable, date, requests)},
@@ -88,6 +96,20 @@ func (f fleet) writeVersion(b testing.TB, s *lake.Session, version string, day t
 		if _, err := s.PublishCompaction(c); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// commitApart publishes a run in blocks of its own.
+func commitApart(b testing.TB, s *lake.Session, date string, m fleetRun, tokens lake.Block) {
+	blocks := []lake.Block{
+		putTable(b, s, schemas.RunsTable, date, []*schemas.Run{m.run}), putTable(b, s, schemas.RequestsTable, date, m.requests), putTable(b, s, schemas.CellsTable, date, m.cells), tokens,
+	}
+	manifest := &lake.Manifest{
+		RunID: m.run.ID, ContentDigest: m.run.ContentDigest, UploadSHA256: m.run.UploadSHA256, SourceName: m.run.SourceName, ParserVersion: m.run.ParserVersion,
+		Identity: "fleet", Blocks: blocks,
+	}
+	if _, err := s.Commit(manifest); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -242,8 +264,8 @@ func BenchmarkWeeklyOfAFleet(b *testing.B) {
 		name  string
 		fleet fleet
 	}{
-		{"1e6-tokens", fleet{50, 20, 10, 1, 25, 3}},
-		{"1e8-tokens", fleet{50, 20, 10, 1, 25, 201}},
+		{"1e6-tokens", fleet{models: 50, hardware: 20, levels: 10, starts: 1, requests: 25, outputLen: 3}},
+		{"1e8-tokens", fleet{models: 50, hardware: 20, levels: 10, starts: 1, requests: 25, outputLen: 201}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			dir := filepath.Join(b.TempDir(), "lake")
