@@ -46,16 +46,18 @@ type RelationColumn struct {
 // for are never opened.
 type definition struct {
 	Relation
-	sql   string
+	sql   string   // empty of a measured table, where it follows from the runs that are asked for
 	blank string   // the same with no rows; empty where it is the same
 	needs []string // every word of sql, among them the relations that it uses
+
+	measured *schemas.TableInfo
 }
 
 // catalogue lists all definitions, each after those that it uses.
-func catalogue(local *lake.Reader, seen *lake.Snapshot, as []*lake.Analysis) []definition {
+func catalogue(local *lake.Reader, as []*lake.Analysis) []definition {
 	var all []definition
 	for _, t := range schemas.MeasuredTables() {
-		all = append(all, definition{Relation: tableRelation(t), sql: tableView(local, t, seen.Files(t.Name)), blank: viewOver(t, nil, 0)})
+		all = append(all, definition{Relation: tableRelation(t), blank: viewOver(t, nil, 0), measured: &t})
 	}
 	for _, t := range schemas.ResultTables() {
 		all = append(all, definition{Relation: tableRelation(t), sql: resultView(local, t, as), blank: viewOver(t, nil, 0), needs: []string{schemas.RunsTable.Name}})
@@ -177,7 +179,8 @@ type made struct {
 	sync.Mutex
 	definitions []definition
 	done        map[string]bool
-	blank       map[string]bool // made, without rows
+	blank       map[string]bool    // made, without rows
+	runs        map[string]*runSet // of the tables that are made: the runs that they have
 }
 
 // listing are words of statements that list what there is.
@@ -186,18 +189,26 @@ var listing = []string{"show", "tables", "information_schema", "duckdb_columns",
 // make creates the relations that a statement may name. A word is a name wherever
 // it stands: one too many costs a little time. Of a statement that lists what there
 // is, the tables that it does not name have no rows yet.
-func (d *DB) make(ctx context.Context, statement string) error {
+//
+// scope says of which runs tables are needed; nil, of all. A table that an earlier
+// statement needed for others gets more rows and loses none.
+func (d *DB) make(ctx context.Context, statement string, scope map[string]*runSet) error {
 	d.made.Lock()
 	defer d.made.Unlock()
 	wanted, listed := d.named(statement)
 	for _, def := range wanted {
-		if err := d.fetch(ctx, def); err != nil {
+		runs := d.needed(def, scope)
+		if d.made.done[def.Name] && (def.measured == nil || d.made.runs[def.Name].covers(runs)) {
+			continue
+		}
+		runs = d.made.runs[def.Name].with(runs)
+		if err := d.fetch(ctx, def, runs); err != nil {
 			return err
 		}
-		if err := d.create(ctx, def, def.sql); err != nil {
+		if err := d.create(ctx, def, d.statementOf(def, runs)); err != nil {
 			return err
 		}
-		d.made.done[def.Name], d.made.blank[def.Name] = true, false
+		d.made.done[def.Name], d.made.blank[def.Name], d.made.runs[def.Name] = true, false, runs
 	}
 	for _, def := range listed {
 		if err := d.create(ctx, def, cmp.Or(def.blank, def.sql)); err != nil {
@@ -208,8 +219,24 @@ func (d *DB) make(ctx context.Context, statement string) error {
 	return nil
 }
 
+// needed is of which runs a statement of this scope needs a definition.
+func (d *DB) needed(def definition, scope map[string]*runSet) *runSet {
+	if scope == nil || def.measured == nil {
+		return allRuns
+	}
+	return cmp.Or(scope[def.Name], &runSet{})
+}
+
+// statementOf is the statement that makes a definition, for some runs.
+func (d *DB) statementOf(def definition, runs *runSet) string {
+	if def.sql != "" {
+		return def.sql
+	}
+	return tableView(d.files, *def.measured, narrowed(d.seen.Files(def.Name), def.Name, runs))
+}
+
 func (d *DB) create(ctx context.Context, def definition, statement string) error {
-	if d.made.blank[def.Name] {
+	if d.made.blank[def.Name] || d.made.done[def.Name] {
 		statement = strings.Replace(statement, "CREATE ", "CREATE OR REPLACE ", 1)
 	}
 	if _, err := d.db.ExecContext(ctx, statement); err != nil {
@@ -238,9 +265,9 @@ func (d *DB) named(statement string) (wanted, listed []definition) {
 	}
 	for _, def := range d.made.definitions {
 		switch {
-		case d.made.done[def.Name]:
 		case named[def.Name]:
 			wanted = append(wanted, def)
+		case d.made.done[def.Name]:
 		case all && !d.made.blank[def.Name]:
 			listed = append(listed, def)
 		}
@@ -248,13 +275,13 @@ func (d *DB) named(statement string) (wanted, listed []definition) {
 	return wanted, listed
 }
 
-// fetch makes the blocks of a table local.
-func (d *DB) fetch(ctx context.Context, def definition) error {
+// fetch makes the blocks of a table local that hold some runs.
+func (d *DB) fetch(ctx context.Context, def definition, runs *runSet) error {
 	if d.files == nil || def.Kind != TableKind {
 		return nil
 	}
 	var names []string
-	for _, f := range d.seen.Files(def.Name) {
+	for _, f := range narrowed(d.seen.Files(def.Name), def.Name, runs) {
 		names = append(names, f.Name)
 	}
 	for _, a := range d.analyses {
@@ -270,19 +297,12 @@ func (d *DB) fetch(ctx context.Context, def definition) error {
 // Stage makes a folder that is a lake of its own, and answers one statement as l
 // does, and [DB.FailedChecks]: for a process that cannot reach l. Close what it returns
 // when that is done.
-func Stage(ctx context.Context, l *lake.Lake, statement string) (dir string, done func() error, err error) {
-	d, err := Open(ctx, l)
+func Stage(ctx context.Context, l *lake.Lake, statement string, params map[string]string) (dir string, done func() error, err error) {
+	d, err := OpenNarrow(ctx, l, DefaultLimits)
 	if err != nil {
 		return "", nil, err
 	}
-	marks, err := files.ReadFile("sql/failed_checks.sql")
-	wanted, _ := d.named(statement + "\n" + string(marks))
-	for _, def := range wanted {
-		if err == nil {
-			err = d.fetch(ctx, def)
-		}
-	}
-	if err == nil {
+	if err = d.stage(ctx, statement, params); err == nil {
 		err = d.files.Mirror(ctx)
 	}
 	if err != nil {
@@ -290,6 +310,23 @@ func Stage(ctx context.Context, l *lake.Lake, statement string) (dir string, don
 		return "", nil, err
 	}
 	return d.files.Dir(), d.Close, nil
+}
+
+// stage makes what a statement reads local. What is wrong with it, whoever asks it
+// will be told.
+func (d *DB) stage(ctx context.Context, statement string, params map[string]string) error {
+	tree, err := d.check(ctx, statement)
+	if err != nil {
+		return nil
+	}
+	scope := d.scope(ctx, tree, params)
+	wanted, _ := d.named(statement)
+	for _, def := range wanted {
+		if err := d.fetch(ctx, def, d.needed(def, scope)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Catalogue describes every table, view and macro that a lake has, as this
@@ -300,7 +337,7 @@ func Catalogue(ctx context.Context) ([]Relation, error) {
 		return nil, err
 	}
 	defer d.Close()
-	if err := d.make(ctx, "show tables"); err != nil {
+	if err := d.make(ctx, "show tables", nil); err != nil {
 		return nil, err
 	}
 	var all []Relation

@@ -29,6 +29,7 @@ type DB struct {
 	tmp    string // where DuckDB may spill
 	limits Limits
 	made   made
+	narrow bool // tables have the runs that statements need, and not all
 
 	lake      *lake.Lake   // nil where there is none
 	files     *lake.Reader // likewise
@@ -50,11 +51,27 @@ var DefaultLimits = Limits{Memory: 2e9, Temp: 20e9}
 
 // Open returns a database over what readers of l see now. What is published
 // later is not in it.
-func Open(ctx context.Context, l *lake.Lake) (*DB, error) { return OpenLimited(ctx, l, DefaultLimits) }
+func Open(ctx context.Context, l *lake.Lake) (*DB, error) {
+	return openLogged(ctx, l, DefaultLimits, nil)
+}
 
 // OpenLimited is [Open] with other limits.
 func OpenLimited(ctx context.Context, l *lake.Lake, limits Limits) (*DB, error) {
 	return openLogged(ctx, l, limits, nil)
+}
+
+// OpenNarrow is OpenLimited for statements that people write: of each is found out which
+// runs it can see, and no block that holds none of these is opened or fetched.
+func OpenNarrow(ctx context.Context, l *lake.Lake, limits Limits) (*DB, error) {
+	return openNarrow(ctx, l, limits, nil)
+}
+
+func openNarrow(ctx context.Context, l *lake.Lake, limits Limits, before []string) (*DB, error) {
+	d, err := openLogged(ctx, l, limits, before)
+	if err == nil {
+		d.narrow = true
+	}
+	return d, err
 }
 
 // openLogged is OpenLimited with statements that run ahead of the lock.
@@ -94,7 +111,7 @@ func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
 	for i, t := range schemas.MeasuredTables() { // which come first
 		if lake.KeyColumn(t.Name) == "run_id" {
 			head := "CREATE VIEW " + t.Name + " AS "
-			whole := strings.TrimPrefix(part.made.definitions[i].sql, head)
+			whole := strings.TrimPrefix(part.statementOf(part.made.definitions[i], allRuns), head)
 			part.made.definitions[i].sql = head + "SELECT * FROM (" + whole + ") WHERE run_id IN (SELECT run_id FROM part)"
 		}
 	}
@@ -126,7 +143,7 @@ func openSeen(ctx context.Context, l *lake.Lake, seen *lake.Snapshot, analyses [
 	d := &DB{lake: l, limits: limits, seen: seen, effective: seen.Manifests, analyses: analyses}
 	err := d.begin(l)
 	if err == nil {
-		d.made = made{definitions: catalogue(d.files, seen, d.analyses), done: map[string]bool{}, blank: map[string]bool{}}
+		d.made = made{definitions: catalogue(d.files, d.analyses), done: map[string]bool{}, blank: map[string]bool{}, runs: map[string]*runSet{}}
 		err = d.start(ctx, before)
 	}
 	if err != nil {
@@ -192,6 +209,18 @@ func (d *DB) lockDown(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Scattered reports whether what is asked of the whole lake opens so many small blocks
+// that merging them would tell. Each takes some 60 KiB of memory in every table that a
+// statement reads, which no limit counts, and the time of a file.
+func (d *DB) Scattered() (blocks int, bytes int64, scattered bool) {
+	for _, t := range schemas.MeasuredTables() {
+		for _, f := range d.seen.Files(t.Name) {
+			blocks, bytes = blocks+1, bytes+f.Bytes
+		}
+	}
+	return blocks, bytes, blocks >= 2000 && bytes/int64(blocks) < 1<<20
 }
 
 // Close ends the database.

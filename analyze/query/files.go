@@ -24,7 +24,7 @@ type BlockRead struct {
 // of the tables that it names: by table and block, those that it never opened too.
 // The bytes are those that DuckDB asks the file system for.
 func Files(ctx context.Context, l *lake.Lake, limits Limits, statement string, params map[string]string) ([]BlockRead, error) {
-	d, err := openLogged(ctx, l, limits, []string{"SET enable_external_file_cache = false", "CALL enable_logging('FileSystem', level := 'trace')"})
+	d, err := openNarrow(ctx, l, limits, []string{"SET enable_external_file_cache = false", "CALL enable_logging('FileSystem', level := 'trace')"})
 	if err != nil {
 		return nil, err
 	}

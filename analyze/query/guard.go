@@ -103,13 +103,14 @@ func skipComments(s string) int {
 	}
 }
 
-// check lets nothing pass but one SELECT over the lake's own tables. The
-// statement is read by DuckDB's own parser, so that both understand the same by it.
-func (d *DB) check(ctx context.Context, statement string) error {
+// check lets nothing pass but one SELECT over the lake's own tables, and returns its
+// tree. The statement is read by DuckDB's own parser, so that both understand the same
+// by it.
+func (d *DB) check(ctx context.Context, statement string) (json.RawMessage, error) {
 	start := inner(statement)
 	var text string
 	if err := d.db.QueryRowContext(ctx, "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)", statement[start:]).Scan(&text); err != nil {
-		return clean(err)
+		return nil, clean(err)
 	}
 	var parsed struct {
 		Error      bool              `json:"error"`
@@ -119,21 +120,21 @@ func (d *DB) check(ctx context.Context, statement string) error {
 		Statements []json.RawMessage `json:"statements"`
 	}
 	if err := json.Unmarshal([]byte(text), &parsed); err != nil {
-		return err
+		return nil, err
 	}
 	if parsed.Error {
-		return notParsed(statement, start, parsed.Type, parsed.Message, parsed.Position)
+		return nil, notParsed(statement, start, parsed.Type, parsed.Message, parsed.Position)
 	}
 	if len(parsed.Statements) != 1 {
-		return ErrNotReadOnly
+		return nil, ErrNotReadOnly
 	}
 	var tree any
 	if err := json.Unmarshal(parsed.Statements[0], &tree); err != nil {
-		return err
+		return nil, err
 	}
 	g := guard{db: d, statement: statement, start: start, ctes: map[string]bool{}}
 	g.collect(tree)
-	return g.walk(ctx, tree)
+	return parsed.Statements[0], g.walk(ctx, tree)
 }
 
 func notParsed(statement string, start int, kind, message, position string) error {
@@ -310,10 +311,15 @@ var ErrTooManyRows = errors.New("the result has more rows than are allowed: add 
 // QueryWith runs one read-only statement whose parameters ($name) have the values
 // of params, given as text.
 func (d *DB) QueryWith(ctx context.Context, statement string, params map[string]string) (*Rows, error) {
-	if err := d.check(ctx, statement); err != nil {
+	tree, err := d.check(ctx, statement)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.make(ctx, statement); err != nil {
+	var scope map[string]*runSet
+	if d.narrow {
+		scope = d.scope(ctx, tree, params)
+	}
+	if err := d.make(ctx, statement, scope); err != nil {
 		return nil, err
 	}
 	conn, err := d.db.Conn(ctx)
@@ -323,7 +329,7 @@ func (d *DB) QueryWith(ctx context.Context, statement string, params map[string]
 	rows, err := d.run(ctx, conn, statement, params)
 	if err != nil && strings.Contains(err.Error(), "Catalog Error") {
 		// Once everything is made, DuckDB knows the names to suggest.
-		if made := d.make(ctx, "show tables"); made == nil {
+		if made := d.make(ctx, "show tables", nil); made == nil {
 			rows, err = d.run(ctx, conn, statement, params)
 		}
 	}

@@ -32,7 +32,7 @@ func (a *app) contain(ctx context.Context, q *inquiry, statement string, w io.Wr
 	if err != nil {
 		return err
 	}
-	dir, done, err := a.staged(ctx, statement)
+	dir, done, err := a.staged(ctx, statement, q.params)
 	if err != nil {
 		return err
 	}
@@ -61,14 +61,14 @@ func (a *app) contain(ctx context.Context, q *inquiry, statement string, w io.Wr
 
 // staged is the lake in a folder: that of the lake, or one with as much of it as the
 // statement needs. The process for it reaches no bucket.
-func (a *app) staged(ctx context.Context, statement string) (dir string, done func() error, err error) {
+func (a *app) staged(ctx context.Context, statement string, params map[string]string) (dir string, done func() error, err error) {
 	l, err := a.openLake()
 	if err != nil {
 		return "", nil, err
 	}
 	done = func() error { return nil }
 	if dir = l.Dir(); dir == "" {
-		if dir, done, err = query.Stage(ctx, l, statement); err != nil {
+		if dir, done, err = query.Stage(ctx, l, statement, params); err != nil {
 			return "", nil, err
 		}
 	}

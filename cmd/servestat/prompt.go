@@ -58,13 +58,14 @@ func (a *app) prompt(q *inquiry) error {
 	if err != nil {
 		return err
 	}
-	db, err := query.OpenLimited(context.Background(), l, q.limits)
+	db, err := query.OpenNarrow(context.Background(), l, q.limits)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	p := &prompt{app: a, q: q, db: db, out: a.stdout}
 	p.page = p.throughPager
+	a.adviseCompaction(db)
 	shell := p.shell()
 	fmt.Fprintf(a.stdout, "servestat %s, lake %s. A statement ends with a semicolon; \\? lists commands, Tab completes.\n", version, a.config.GetString("lake"))
 	for {

@@ -183,12 +183,20 @@ func (a *app) answer(ctx context.Context, q *inquiry, statement string, w io.Wri
 	if q.files {
 		return a.answerFiles(ctx, q, l, statement, w)
 	}
-	db, err := query.OpenLimited(ctx, l, q.limits)
+	db, err := query.OpenNarrow(ctx, l, q.limits)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	a.adviseCompaction(db)
 	return a.ask(ctx, q, db, statement, w)
+}
+
+// adviseCompaction says that the lake lies in very many small files.
+func (a *app) adviseCompaction(db *query.DB) {
+	if blocks, bytes, scattered := db.Scattered(); scattered {
+		a.term.hintf("the lake is %d blocks of %s on average: servestat lake compact makes it quicker, and smaller in memory", blocks, bytesText(uint64(bytes)/uint64(blocks)))
+	}
 }
 
 // ask runs a statement on an open database.

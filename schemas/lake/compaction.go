@@ -120,6 +120,23 @@ type LivePart struct {
 // ingested is one part.
 func (f *File) Live() []LivePart { return f.live }
 
+// Narrowed is f with those of its parts that count whose key is wanted; nil where
+// there are none.
+func (f *File) Narrowed(wanted func(key string) bool) *File {
+	out := &File{Block: f.Block, Compaction: f.Compaction, Without: slices.Clone(f.Without)}
+	for _, p := range f.live {
+		if wanted(p.Key) {
+			out.live = append(out.live, p)
+		} else {
+			out.Without = append(out.Without, p.Key)
+		}
+	}
+	if len(out.live) == 0 {
+		return nil
+	}
+	return out
+}
+
 // A Snapshot is what readers of a lake see at one moment.
 type Snapshot struct {
 	// Manifests are the effective ones, by name.
