@@ -4,24 +4,30 @@
     python run.py [--check] [NOTEBOOK...]
 
 With --check nothing is written: the committed outputs and oracle.csv must be what
-the notebooks give now. Texts are compared to the letter; of pictures it is asked
-that they are there and as large, because the last digits of processors differ.
+the notebooks give now. Texts are compared to the letter, pictures pixel by pixel:
+where lines lie at the edge of one, processors may differ, by a shade or at a few
+places.
 """
 
 from __future__ import annotations
 
 import base64
 import difflib
+import io
 import os
-import struct
 import sys
 from pathlib import Path
 
+import matplotlib.image
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
 ORACLE = HERE / "oracle.csv"
+
+# Of a picture, so many pixels may differ by more than such a shade of 0 to 1.
+SHADE, SHARE = 0.1, 0.002
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
@@ -65,7 +71,7 @@ def joined(outputs: list) -> list:
 
 
 def told(book: nbformat.NotebookNode) -> list[str]:
-    """What a notebook says, as lines: a picture by its size."""
+    """What a notebook says, as lines."""
     lines = []
     for cell in book.cells:
         lines += [f"[{cell.cell_type}]", *cell.source.splitlines()]
@@ -73,9 +79,24 @@ def told(book: nbformat.NotebookNode) -> list[str]:
             data = output.get("data", {})
             lines += [">", *output.get("text", data.get("text/plain", "")).splitlines()]
             if "image/png" in data:
-                png = base64.b64decode(data["image/png"])
-                lines.append("picture of %d x %d" % struct.unpack(">II", png[16:24]))
+                lines.append("picture")
     return lines
+
+
+def pictures(book: nbformat.NotebookNode) -> list[np.ndarray]:
+    data = [output.get("data", {}) for cell in book.cells for output in cell.get("outputs", [])]
+    return [matplotlib.image.imread(io.BytesIO(base64.b64decode(d["image/png"])), format="png") for d in data if "image/png" in d]
+
+
+def redrawn(was: nbformat.NotebookNode, now: nbformat.NotebookNode, name: str) -> bool:
+    """Whether pictures differ by more than processors do."""
+    stale = False
+    for i, (a, b) in enumerate(zip(pictures(was), pictures(now)), start=1):
+        share = (np.abs(a - b).max(axis=2) > SHADE).mean() if a.shape == b.shape else 1
+        if share > SHARE:
+            print(f"{name}: picture {i} is another one: {share:.2%} of its pixels differ")
+            stale = True
+    return stale
 
 
 def differ(was: list[str], now: list[str], name: str) -> bool:
@@ -92,10 +113,10 @@ def main(arguments: list[str]) -> int:
     stale = False
     for path in paths:
         print(path.name, flush=True)
-        committed = told(nbformat.read(path, as_version=4))
+        committed = nbformat.read(path, as_version=4)
         book = execute(path)
         if check:
-            stale |= differ(committed, told(book), path.name)
+            stale |= differ(told(committed), told(book), path.name) | redrawn(committed, book, path.name)
         else:
             path.write_text(nbformat.writes(book) + "\n")
     if check:
