@@ -319,7 +319,13 @@ func (d *DB) stage(ctx context.Context, statement string, params map[string]stri
 	if err != nil {
 		return nil
 	}
-	scope := d.scope(ctx, tree, params)
+	if err := d.fetchFor(ctx, statement, d.scope(ctx, tree, params)); err != nil || !d.keeps(schemas.FindingsTable.Name) {
+		return err
+	}
+	return d.fetchFor(ctx, text("failed_checks"), nil) // which is asked besides
+}
+
+func (d *DB) fetchFor(ctx context.Context, statement string, scope map[string]*runSet) error {
 	wanted, _ := d.named(statement)
 	for _, def := range wanted {
 		if err := d.fetch(ctx, def, d.needed(def, scope)); err != nil {

@@ -118,9 +118,19 @@ type FailedCheck struct {
 // FailedChecks returns the truth checks that runs fail, by the findings that the lake
 // keeps: none where nothing was analysed.
 func (d *DB) FailedChecks(ctx context.Context) ([]FailedCheck, error) {
+	if !d.keeps(schemas.FindingsTable.Name) { // the runs that they are of need not be read, then
+		return nil, nil
+	}
 	return ask(ctx, d, "failed_checks", nil, func(rows *sql.Rows) (FailedCheck, error) {
 		var f FailedCheck
 		return f, rows.Scan(&f.Check, &f.Runs)
+	})
+}
+
+// keeps reports whether the lake has rows of a table of results.
+func (d *DB) keeps(table string) bool {
+	return slices.ContainsFunc(d.analyses, func(a *lake.Analysis) bool {
+		return slices.ContainsFunc(a.Blocks, func(b lake.Block) bool { return b.Table == table })
 	})
 }
 

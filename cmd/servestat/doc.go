@@ -284,8 +284,8 @@ have conditions of other kinds and are refused.
 What is read comes through a folder of copies (--cache, by default servestat in the
 user's cache folder), which forgets what was not used for the longest time beyond
 --cache-size. It may be removed at any time. Of blocks, only those of the tables that
-a question needs are fetched, each verified by its digest; lake check reads the bucket
-itself. A question that needs more than --cache-size has it for as long as it runs.
+a question needs are fetched, and with sql those of the runs that its conditions on
+runs let through, each verified by its digest; lake check reads the bucket itself. A question that needs more than --cache-size has it for as long as it runs.
 
 Any number of processes may write at once. One says that it is at work by an object
 under leases/, for lake gc to wait: a process that dies without a word counts for 20

@@ -206,15 +206,14 @@ func figuresOfPercentiles(t *testing.T) {
 	sameAnswers(t, base.out, exact.out)
 
 	times, byCPU := base.wall.Seconds()/exact.wall.Seconds(), base.cpu.Seconds()/exact.cpu.Seconds()
-	bar(t, fmt.Sprintf("p50 and p99 of ITL over %.0e tokens, against `quantile_cont` in the same engine", float64(f.tokens())), fmt.Sprintf("%.1fx (%.1fx by CPU time)", times, byCPU), ">= 3x", max(times, byCPU) >= 3)
+	bar(t, fmt.Sprintf("p50 and p99 of ITL over %.0e tokens, against `quantile_cont` in the same engine", float64(f.tokens())), fmt.Sprintf("%.1fx (%.1fx by CPU time)", times, byCPU), ">= 3x", times >= 3)
 	bar(t, "peak memory of it", fmt.Sprintf("%d MiB (`quantile_cont`: %d MiB)", exact.peak>>20, base.peak>>20), "<= 256 MiB", exact.peak <= 256<<20)
 	for _, p := range peers {
 		if p.failed == "" {
 			fmt.Printf("bar: | the same against %s | %.1fx (%.1fx by CPU time) | shown | |\n", p.name, p.wall.Seconds()/exact.wall.Seconds(), p.cpu.Seconds()/exact.cpu.Seconds())
 		}
 	}
-	least := min(cells.wall-nothing.wall, cells.cpu-nothing.cpu)
-	bar(t, "the same from cells, beyond the start of the process", fmt.Sprintf("%d ms (%d ms of CPU time)", (cells.wall-nothing.wall).Milliseconds(), (cells.cpu-nothing.cpu).Milliseconds()), "<= 100 ms", least <= 100*time.Millisecond)
+	bar(t, "the same from cells, beyond the start of the process", fmt.Sprintf("%d ms (%d ms of CPU time)", (cells.wall-nothing.wall).Milliseconds(), (cells.cpu-nothing.cpu).Milliseconds()), "<= 100 ms", cells.wall-nothing.wall <= 100*time.Millisecond)
 }
 
 // sameAnswers holds the percentiles of two ways against each other: 0.19.0,1,"[a,b]" in
@@ -261,7 +260,10 @@ func csvRows(t *testing.T, text string) [][]string {
 func figuresOfStart(t *testing.T) {
 	const starts = 15
 	dir := filepath.Join(t.TempDir(), "lake")
-	servestat(t, "ingest", "--quiet", "--lake", dir, "testdata/demo/logs/0.19.0/c2")
+	// Not in this process: its memory would count as that of those that it starts.
+	if out, err := exec.Command(*figured, "ingest", "--quiet", "--lake", dir, "testdata/demo/logs/0.19.0/c2").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	one := asked("`servestat sql \"select 1\"`", dir, "select 1")
 	help := &figure{name: "`servestat --help`", start: func() *exec.Cmd { return exec.Command(*figured, "--help") }}
 	inTurns(starts, one, help)
@@ -319,7 +321,9 @@ func figuresOfManyRuns(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			fmt.Printf("\nlake compact took %.1f s: %s", time.Since(began).Seconds(), out)
-			servestat(t, "lake", "gc", "--quiet", "--grace", "0s", "--lake", dir)
+			if out, err := exec.Command(*figured, "lake", "gc", "--quiet", "--grace", "0s", "--lake", dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
 		}
 		one := asked("`select 1`", dir, "select 1")
 		count := asked("`select count(*) from runs`", dir, "select count(*) from runs")
@@ -333,7 +337,7 @@ func figuresOfManyRuns(t *testing.T) {
 			}
 		}
 		shown := fmt.Sprintf("%.2f s (%.2f CPU s), with all rows of runs %.2f s (%.2f)", one.wall.Seconds(), one.cpu.Seconds(), count.wall.Seconds(), count.cpu.Seconds())
-		bar(t, fmt.Sprintf("opening a lake of %d runs, %s", f.runs(), state), shown, "<= 1 s", min(one.wall, one.cpu) <= time.Second)
+		bar(t, fmt.Sprintf("opening a lake of %d runs, %s", f.runs(), state), shown, "<= 1 s", one.wall <= time.Second)
 		read, size := bytesOf(t, dir, oneRun)
 		bar(t, "one run's tokens of it: bytes read", fmt.Sprintf("%.3f %% of %.1f MB of blocks", 100*float64(read)/float64(size), float64(size)/1e6), "<= 1 %", read*100 <= size)
 	}

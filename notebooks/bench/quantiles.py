@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-MEMORY = 16 << 30
+MEMORY = 32 << 30
 THREADS = 2
 KEYS = ["runtime_version", "max_concurrency"]
 
