@@ -170,6 +170,7 @@ func (p *prompt) statement(statement string) error {
 	case told == syscall.SIGTERM:
 		return io.EOF
 	case told != nil && err != nil:
+		fmt.Fprintln(p.app.stderr) // after the ^C that the terminal shows
 		return errors.New("cancelled")
 	case p.timing:
 		p.app.term.infof("%s", took.Round(time.Millisecond/10))
