@@ -418,6 +418,7 @@ func classOf(err error) string {
 	if !ok {
 		return classSchema
 	}
+	inOrder(invalid)
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
@@ -428,6 +429,17 @@ func classOf(err error) string {
 		return classUnknown
 	}
 	return classSchema
+}
+
+// inOrder sorts what a validator says: it goes through maps, in any order.
+func inOrder(invalid *jsonschema.ValidationError) {
+	if extra, ok := invalid.ErrorKind.(*kind.AdditionalProperties); ok {
+		slices.Sort(extra.Properties)
+	}
+	for _, cause := range invalid.Causes {
+		inOrder(cause)
+	}
+	slices.SortStableFunc(invalid.Causes, func(a, b *jsonschema.ValidationError) int { return strings.Compare(a.Error(), b.Error()) })
 }
 
 // reason is what a schema's compiler or validator says, without the name of the
