@@ -198,7 +198,11 @@ func (a *app) serveConfig() (*serve.Config, error) {
 func (a *app) serveAccess(cfg *serve.Config) error {
 	for _, text := range a.config.GetStringSlice("bucket") {
 		b := events.Bucket{URI: text}
-		if name, folder, ok := strings.Cut(text, "="); ok && !bucket.Is(text) {
+		if !bucket.Is(text) {
+			name, folder, ok := strings.Cut(text, "=")
+			if !ok {
+				return usagef("--bucket results=/srv/results, or --bucket s3://lab/inbox", "--bucket %q: want NAME=FOLDER or s3://bucket/prefix", text)
+			}
 			b = events.Bucket{Name: name, Folder: folder}
 		}
 		if err := b.Settle(); err != nil {

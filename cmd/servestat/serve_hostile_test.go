@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,7 +197,8 @@ func TestServeSlowClients(t *testing.T) {
 		fmt.Fprint(c, "x")
 		_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		answer, err := io.ReadAll(c)
-		if err != nil {
+		// A reset is a close too: it comes of closing on bytes that nobody read.
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Fatalf("connection %d is open after %v: %v", i, time.Since(begin), err)
 		}
 		if i%3 != 0 && !bytes.Contains(answer, []byte("HTTP/1.1 408 ")) && !bytes.Contains(answer, []byte("HTTP/1.1 503 ")) {
