@@ -70,8 +70,10 @@ func (f *file) stepKey(u *jsonrun.Upload) {
 	}
 	key := string(name[:min(len(name), 1024)])
 	u.S.Peek()
-	if _, twice := r.columns[key]; twice {
+	if _, twice := r.columns[key]; twice { // the run is lost: nothing more is handed on of it
 		r.values.Twice = key
+		u.S.Skip()
+		return
 	}
 	switch key {
 	case keyInputLens, keyOutputLens, keyTTFTs, keyCachedTokens, keyErrors:
