@@ -151,11 +151,11 @@ func peakMemory(pid int, done <-chan struct{}) (mebibytes int64) {
 	}
 }
 
-// isOurs reports that a process has not become servestat yet: between fork and
-// exec it has the memory of this test.
+// isOurs reports that a process has not become another yet: between fork and exec
+// it has the memory of this test.
 func isOurs(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err != nil || !strings.HasPrefix(string(text), "servestat\x00")
+	return err != nil || len(text) == 0 || strings.HasPrefix(string(text), os.Args[0]+"\x00")
 }
 
 func writeFileOf(t *testing.T, name string, data []byte) {

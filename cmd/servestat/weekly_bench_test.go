@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -307,12 +306,15 @@ func weeklyProcess(b *testing.B, dir string) (peak int64, cpu time.Duration) {
 	cmd := exec.Command("servestat", "report", "weekly", "--lake", dir, "--out", filepath.Join(b.TempDir(), "report"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	done, most := make(chan struct{}), make(chan int64)
+	go func() { most <- peakMemory(cmd.Process.Pid, done) }()
+	err := cmd.Wait()
+	close(done)
+	if peak = <-most << 20; err != nil {
 		b.Fatalf("%v\n%s", err, strings.TrimSpace(out.String()))
 	}
-	cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = use.Maxrss << 10
-	}
-	return peak, cpu
+	return peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
