@@ -18,7 +18,7 @@ type intake struct {
 	s      *Server
 	ctx    context.Context // of the uploads: a sender that is gone does not end its upload
 	cancel context.CancelFunc
-	work   sync.WaitGroup
+	work   sync.WaitGroup // uploads, and sessions that are open
 
 	mu     sync.Mutex
 	lanes  map[string]*lane
@@ -74,7 +74,7 @@ func (in *intake) take(ctx context.Context, tenant string, uploads []ingest.Uplo
 		in.work.Done()
 	}()
 	if j.size() > largeUpload {
-		go in.alone(tenant, j)
+		in.work.Go(func() { in.alone(tenant, j) })
 	} else {
 		in.enqueue(tenant, j)
 	}
@@ -135,7 +135,9 @@ func (in *intake) next(l *lane, most int) []*job {
 // drive does batch after batch until nothing waits.
 func (in *intake) drive(l *lane) {
 	for {
+		in.work.Add(1) // what waits is counted still: nobody's wait is over
 		in.batch(l)
+		in.work.Done()
 		time.Sleep(pause)
 		in.mu.Lock()
 		if len(l.waiting) == 0 {
