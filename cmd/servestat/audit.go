@@ -89,6 +89,14 @@ func (a *app) withSelection(ctx context.Context, selection string, do func(*anal
 		}
 		return a.withFiles(ctx, selection, func(s side) error { return do(s.data) })
 	}
+	if selection != "" {
+		if where != "" {
+			return usagef("", "want a selection or --where, not both")
+		}
+		if _, err := query.Selector(selection); err != nil {
+			return usagef(noSuchFile(selection), "%w", err)
+		}
+	}
 	return a.withLake(ctx, func(db *query.DB) error {
 		if selection == "" {
 			d, err := analyze.Load(ctx, db, where)
@@ -96,12 +104,6 @@ func (a *app) withSelection(ctx context.Context, selection string, do func(*anal
 				return badSelection(err)
 			}
 			return do(d)
-		}
-		if where != "" {
-			return usagef("", "want a selection or --where, not both")
-		}
-		if _, err := query.Selector(selection); err != nil {
-			return usagef(noSuchFile(selection), "%w", err)
 		}
 		s, err := selectSide(ctx, db, selection)
 		if err != nil {

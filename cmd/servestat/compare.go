@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -185,7 +186,11 @@ func (a *app) withSides(ctx context.Context, baseline, candidate string, do func
 			return a.withFiles(ctx, candidate, func(c side) error { return do(b, c) })
 		})
 	case bFiles != cFiles:
-		return usagef("servestat compare old/ new/, or servestat compare runtime_version=0.19.0 runtime_version=0.20.0",
+		other := candidate
+		if cFiles {
+			other = baseline
+		}
+		return usagef(cmp.Or(noSuchFile(other), "ingest the files, or give folders for both"),
 			"%q and %q: want two paths that exist, or two selectors column=value", baseline, candidate)
 	}
 	for _, s := range []string{baseline, candidate} {

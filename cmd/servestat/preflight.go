@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -146,7 +147,7 @@ func (a *app) preflightOptions() (preflight.Options, error) {
 			return err
 		})
 		if err != nil {
-			return options, err
+			return options, fmt.Errorf("--recipe: %w", err)
 		}
 	}
 	// A checkpoint's config.json is no configuration of servestat, and is told by
