@@ -32,6 +32,15 @@ type Server struct {
 	process *os.Process
 }
 
+// Confine keeps the server to the first cores of the machine, by taskset (Linux).
+func (s *Server) Confine(t testing.TB, cores int) {
+	t.Helper()
+	out, err := exec.Command("taskset", "--all-tasks", "--pid", "--cpu-list", fmt.Sprintf("0-%d", cores-1), strconv.Itoa(s.process.Pid)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("taskset: %v: %s", err, out)
+	}
+}
+
 // CPU is the processor time that the server has taken so far; 0 where the system does
 // not say it.
 func (s *Server) CPU() time.Duration {
