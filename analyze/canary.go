@@ -245,7 +245,7 @@ func Canaried(ctx context.Context, opts CanaryOptions, parts ...*Data) (*Canary,
 			return nil, err
 		}
 		for _, s := range more {
-			if !slices.ContainsFunc(servers, func(o *watchedServer) bool { return o.place == s.place && o.db == s.db }) {
+			if !slices.ContainsFunc(servers, func(o *watchedServer) bool { return o.place == s.place && o.method == s.method && o.db == s.db }) {
 				servers = append(servers, s)
 			}
 		}
@@ -345,11 +345,39 @@ func (d *Data) watched(ctx context.Context, opts CanaryOptions) ([]*watchedServe
 	reader.close()
 	var out []*watchedServer
 	for _, place := range slices.Sorted(maps.Keys(at)) {
-		s := at[place]
-		s.identify(k.servers[place])
-		out = append(out, s)
+		for _, s := range at[place].apart() {
+			s.identify(k.servers[place])
+			out = append(out, s)
+		}
 	}
 	return out, nil
+}
+
+// apart are the servers that go by one server_start, as the same template in two
+// side-cars makes it: one that runs another method is another. Which of them answered
+// what cannot be told.
+func (s *watchedServer) apart() []*watchedServer {
+	of := map[string]*watchedServer{}
+	for _, r := range s.runs {
+		m := r.method()
+		if of[m] == nil {
+			of[m] = &watchedServer{db: s.db, place: s.place}
+		}
+		of[m].runs = append(of[m].runs, r)
+	}
+	if len(of) < 2 {
+		return []*watchedServer{s}
+	}
+	for _, l := range s.logs {
+		if o := of[methodOfArgs(l.args)]; o != nil {
+			o.logs = append(o.logs, l)
+		}
+	}
+	var all []*watchedServer
+	for _, m := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, of[m])
+	}
+	return all
 }
 
 // identify says what a server is: as its runs say, or else its log and what lay

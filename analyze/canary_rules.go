@@ -51,7 +51,11 @@ func (t *trial) startUp() Ruling {
 			ready = append(ready, fmt.Sprintf("%.0f s", l.ready.Sub(l.begun).Seconds()))
 		}
 	}
-	r := ruled(1, Passed, "ACCEPTED on %s", howMany(len(logs), "start"))
+	starts := 0
+	for _, l := range logs {
+		starts += l.report.Starts
+	}
+	r := ruled(1, Passed, "ACCEPTED on %s", howMany(starts, "start"))
 	if len(ready) > 0 {
 		r.Says += ", ready after " + list(ready)
 	}

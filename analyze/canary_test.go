@@ -408,3 +408,25 @@ func TestALogIsOfTheOnlySetUpThatItCanBe(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// The same server_start in two side-cars, as the same template makes it: what ran with
+// the method and what ran without were one server, of which all runs were "with it".
+func TestServersOfOneNameAreToldApart(t *testing.T) {
+	with, without := map[string]string{"speculative_config": mtp}, map[string]string{"speculative_config": "None"}
+	run := func(args map[string]string) *Run { r := &Run{server: noServerSide("")}; r.EngineArgs = args; return r }
+	s := &watchedServer{
+		place: "start1", runs: []*Run{run(with), run(without), run(with)},
+		logs:    []*watchedLog{{name: "off/server.log", args: without}, {name: "mtp/server.log", args: with}},
+		answers: suite("c7", 3, func(int) bool { return false }),
+	}
+	apart := s.apart()
+	if len(apart) != 2 || len(apart[0].runs) != 1 || len(apart[1].runs) != 2 || apart[0].logs[0].name != "off/server.log" || apart[1].logs[0].name != "mtp/server.log" {
+		t.Fatalf("%+v", apart)
+	}
+	if len(apart[0].answers)+len(apart[1].answers) > 0 {
+		t.Error("answers are put down to one of two")
+	}
+	if s.runs = s.runs[:1]; len(s.apart()) != 1 || s.apart()[0] != s {
+		t.Error("one method, one server")
+	}
+}
