@@ -85,7 +85,7 @@ func publishBatch(ctx context.Context, session *lake.Session, data *Data, batch 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.publish(session, data, s); err != nil {
+		if err := s.publish(ctx, session, data, s); err != nil {
 			return fmt.Errorf("results of %s: %w", s.name, err)
 		}
 		published()
@@ -128,10 +128,10 @@ type unit struct {
 	lake.Analysis
 	name    string // for people
 	runs    []string
-	publish func(*lake.Session, *Data, *unit) error
+	publish func(context.Context, *lake.Session, *Data, *unit) error
 }
 
-func newUnit(kind schemas.AnalysisKind, name string, publish func(*lake.Session, *Data, *unit) error) *unit {
+func newUnit(kind schemas.AnalysisKind, name string, publish func(context.Context, *lake.Session, *Data, *unit) error) *unit {
 	return &unit{Analysis: lake.Analysis{Kind: kind.Name, Version: kind.Version}, name: name, publish: publish}
 }
 
@@ -257,8 +257,8 @@ func seriesUnits(all []*series, chosen map[*series]bool) []*unit {
 		if !chosen[s] {
 			continue
 		}
-		u := newUnit(schemas.SeriesAnalysis, fmt.Sprintf("%s, %s", s.group(), s.version()), func(session *lake.Session, d *Data, u *unit) error {
-			return publishSeries(session, d, u, s.id)
+		u := newUnit(schemas.SeriesAnalysis, fmt.Sprintf("%s, %s", s.group(), s.version()), func(ctx context.Context, session *lake.Session, d *Data, u *unit) error {
+			return publishSeries(ctx, session, d, u, s.id)
 		})
 		u.Of = []lake.Subject{s.subject(true)}
 		u.of(s)
@@ -277,7 +277,7 @@ func comparisonUnits(all []*series, chosen map[*series]bool) []*unit {
 				continue
 			}
 			name := fmt.Sprintf("%s, %s against %s", candidate.group(), candidate.version(), baseline.version())
-			u := newUnit(schemas.ComparisonAnalysis, name, func(session *lake.Session, d *Data, u *unit) error {
+			u := newUnit(schemas.ComparisonAnalysis, name, func(_ context.Context, session *lake.Session, d *Data, u *unit) error {
 				return publishComparison(session, d, u, baseline, candidate)
 			})
 			u.Of = []lake.Subject{baseline.subject(true), candidate.subject(true)}
@@ -297,7 +297,7 @@ func historyUnits(all []*series, chosen map[*series]bool) []*unit {
 			continue
 		}
 		first := group[0]
-		u := newUnit(schemas.HistoryAnalysis, "history of "+first.group().String(), func(session *lake.Session, d *Data, u *unit) error {
+		u := newUnit(schemas.HistoryAnalysis, "history of "+first.group().String(), func(_ context.Context, session *lake.Session, d *Data, u *unit) error {
 			return publishHistory(session, d, u, first.id)
 		})
 		u.Of = []lake.Subject{first.subject(false)}
@@ -393,9 +393,16 @@ func (u *unit) mine(data *Data, runs []string) *Data {
 }
 
 // publishSeries analyses one series: blocks first, then what commits them.
-func publishSeries(session *lake.Session, data *Data, u *unit, id schemas.SeriesID) error {
+func publishSeries(ctx context.Context, session *lake.Session, data *Data, u *unit, id schemas.SeriesID) error {
 	mine := u.mine(data, u.runs)
 	findings, curves := findingRows(id, mine), curveRows(id, mine)
+	if len(u.Beside) > 0 {
+		more, err := serverRows(ctx, id, mine)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+	}
 	key := u.Key()
 	for _, r := range findings {
 		r.Analysis = key

@@ -21,7 +21,7 @@ var (
 	// SeriesAnalysis is of the runs of one model, hardware, path and runtime
 	// version: what the truth checks say of each and of all of them, and the curves
 	// along concurrency.
-	SeriesAnalysis = AnalysisKind{Name: "series", Version: "4", Tables: []string{"findings", "curves"}}
+	SeriesAnalysis = AnalysisKind{Name: "series", Version: "5", Tables: []string{"findings", "curves"}}
 	// ComparisonAnalysis is of two series, baseline and candidate.
 	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "4", Tables: []string{"verdicts"}}
 	// HistoryAnalysis is of one model, hardware and path over its versions.
@@ -73,8 +73,9 @@ type FindingRow struct {
 // FindingsTable has one row per truth check and run, and per check and series.
 var FindingsTable = newTable(
 	TableInfo{
-		Name: "findings", RowPer: "truth check and run, and per check of runs side by side and series",
-		Doc: "What the truth checks answered, with the values of their formulas: the rows to look at are those whose verdict is WARN or FAIL. " +
+		Name: "findings", RowPer: "truth check and run, and per check of runs side by side and series; per rule that a server's log breaks; per run and what was recorded of it beside",
+		Doc: "What the truth checks answered, with the values of their formulas, what preflight says of the servers' logs, and the energy and memory that runs took: " +
+			"the rows to look at are those whose verdict is WARN or FAIL. " +
 			"Written by analyze; rows of runs that changed since are not shown.",
 		Constant: []string{"analysis", "model", "hardware", "path_label", "runtime_version"},
 	},
@@ -82,14 +83,14 @@ var FindingsTable = newTable(
 	field[FindingRow]{Column{2, "hardware", String, "", "hardware of the series", false}, func(r *FindingRow) any { return r.Hardware.any() }},
 	field[FindingRow]{Column{3, "path_label", String, "", "serving path of the series", false}, func(r *FindingRow) any { return r.PathLabel.any() }},
 	field[FindingRow]{Column{4, "runtime_version", String, "", "runtime version of the series", false}, func(r *FindingRow) any { return r.RuntimeVersion.any() }},
-	field[FindingRow]{Column{5, "run_id", String, "", "run that was checked; NULL for a check of runs side by side", false}, func(r *FindingRow) any { return r.RunID.any() }},
+	field[FindingRow]{Column{5, "run_id", String, "", "run that was checked; NULL for a check of runs side by side, or of servers' logs", false}, func(r *FindingRow) any { return r.RunID.any() }},
 	field[FindingRow]{Column{6, "subject", String, "", "what was checked, in words", true}, func(r *FindingRow) any { return r.Subject }},
-	field[FindingRow]{Column{7, "check_name", String, "", "the check, as in the catalogue: T1 achieved concurrency, …", true}, func(r *FindingRow) any { return r.Check }},
+	field[FindingRow]{Column{7, "check_name", String, "", "the check, as in the catalogue: T1 achieved concurrency, …; preflight P1 moe_default_config, …; energy, memory, memory drift", true}, func(r *FindingRow) any { return r.Check }},
 	field[FindingRow]{Column{8, "verdict", String, "", "OK, WARN, FAIL (the number must not be used), or not computable", true}, func(r *FindingRow) any { return r.Verdict }},
 	field[FindingRow]{Column{9, "message", String, "", "what was found, with the values of the check's formula", false}, func(r *FindingRow) any { return text(r.Message) }},
 	field[FindingRow]{Column{10, "advice", String, "", "what to do about it", false}, func(r *FindingRow) any { return text(r.Do) }},
 	field[FindingRow]{Column{11, "lacks", String, "", "what would make the check computable where it is not", false}, func(r *FindingRow) any { return text(r.Lacked) }},
-	field[FindingRow]{Column{12, "run_ids", String, "", "runs that stood side by side, a JSON array; NULL for a check of one run", false}, func(r *FindingRow) any { return jsonTexts(r.RunIDs) }},
+	field[FindingRow]{Column{12, "run_ids", String, "", "runs that stood side by side, or were made on the servers whose logs were judged, a JSON array; NULL for a check of one run", false}, func(r *FindingRow) any { return jsonTexts(r.RunIDs) }},
 	field[FindingRow]{Column{13, "analysis", String, "", "key of the analysis that the row is of", true}, func(r *FindingRow) any { return r.Analysis }},
 )
 
