@@ -215,16 +215,16 @@ func joules(e analyze.Estimate) string {
 		return ""
 	}
 	if !e.HasInterval {
-		return fmt.Sprintf("%.3g", e.Value)
+		return scale.Unit{}.Format(scale.Bare(e.Value))
 	}
-	return fmt.Sprintf("%.4g [%.4g, %.4g]", e.Value, e.Lo, e.Hi)
+	return scale.Unit{}.FormatEnds(scale.Within(e.Value, e.Lo, e.Hi))
 }
 
 func wattsText(e analyze.Estimate) string {
 	if !(e.Value > 0) {
 		return ""
 	}
-	return fmt.Sprintf("%.4g W", e.Value)
+	return scale.Unit{}.Format(scale.Within(e.Value, e.Lo, e.Hi)) + " W"
 }
 
 func watt(v *float64) string { return with(v, "%.4g W") }
