@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -69,11 +69,11 @@ var cases = []struct {
 func TestGolden(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {
-			text := readFile(t, c.file)
+			text := recordtest.File(t, c.file)
 			var got strings.Builder
 			fmt.Fprintf(&got, "# %s\n", c.story)
 			for _, rec := range read(t, bytes.NewReader(text)) {
-				got.WriteString(shorthand(rec))
+				got.WriteString(recordtest.Shorthand(rec))
 			}
 			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte(got.String()))
 			if format, ok := Detect(text); format != c.format || ok != (c.format != "") {
@@ -100,15 +100,6 @@ func TestCasesAreComplete(t *testing.T) {
 	}
 }
 
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // read returns all records of an upload, which are in the order that
 // [schemas.Record] promises.
 func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
@@ -118,29 +109,13 @@ func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
 
 func readNamed(t testing.TB, r io.Reader, name string, opts ...Option) []schemas.Record {
 	t.Helper()
-	rd := NewReader(r, name, opts...)
-	var records []schemas.Record
-	var o order
-	for rd.Scan() {
-		rec := rd.Record()
-		if err := o.check(rec); err != nil {
-			t.Fatalf("%s%v", shorthand(rec), err)
-		}
-		if gaps, ok := rec.(*schemas.Gaps); ok {
-			gaps.Nanos, gaps.Tokens = slices.Clone(gaps.Nanos), slices.Clone(gaps.Tokens)
-		}
-		records = append(records, rec)
-	}
-	if rd.Err() != nil {
-		t.Fatal(rd.Err())
-	}
-	return records
+	return recordtest.Read(t, NewReader(r, name, opts...))
 }
 
 // TestArrival: how the bytes arrive makes no difference.
 func TestArrival(t *testing.T) {
 	for _, c := range cases {
-		text := readFile(t, c.file)
+		text := recordtest.File(t, c.file)
 		want := read(t, bytes.NewReader(text))
 		for name, got := range map[string][]schemas.Record{
 			"byte by byte": read(t, iotest.OneByteReader(bytes.NewReader(text))),
@@ -158,7 +133,7 @@ func TestArrival(t *testing.T) {
 // whole, and says so once.
 func TestTruncated(t *testing.T) {
 	for _, name := range []string{"v0.1/ok.jsonl", "v0.10/ok.jsonl", "raw/chat.jsonl"} {
-		text := bytes.TrimSpace(readFile(t, name))
+		text := bytes.TrimSpace(recordtest.File(t, name))
 		for n := 1; n < len(text); n++ {
 			whole := 0
 			for i := range n + 1 {
@@ -202,13 +177,13 @@ func checkTruncated(t *testing.T, name string, records []schemas.Record, whole i
 // TestReadError: a fault of the reader is an error, not a record, and the run
 // that it struck is not closed.
 func TestReadError(t *testing.T) {
-	text := readFile(t, "v0.10/ok.jsonl")
+	text := recordtest.File(t, "v0.10/ok.jsonl")
 	broken := errors.New("the network is gone")
 	for n := range len(text) {
 		r := NewReader(io.MultiReader(bytes.NewReader(text[:n]), iotest.ErrReader(broken)), "bench.jsonl", Buffer(100))
 		for r.Scan() {
 			if _, ok := r.Record().(*schemas.Gaps); !ok {
-				t.Fatalf("after %d bytes: %s", n, shorthand(r.Record()))
+				t.Fatalf("after %d bytes: %s", n, recordtest.Shorthand(r.Record()))
 			}
 		}
 		if !errors.Is(r.Err(), broken) || !strings.Contains(r.Err().Error(), fmt.Sprintf("bench.jsonl: byte %d: ", n)) {
@@ -232,9 +207,9 @@ func runOf(t testing.TB, text []byte, name string) *schemas.Run {
 // rewritten, and changes with any value.
 func TestContentDigest(t *testing.T) {
 	digest := func(text []byte) string { return runOf(t, text, "x.jsonl").ContentDigest }
-	text := readFile(t, "v0.10/ok.jsonl")
+	text := recordtest.File(t, "v0.10/ok.jsonl")
 	want := digest(text)
-	if got := digest(readFile(t, "v0.10/reordered.jsonl")); got != want {
+	if got := digest(recordtest.File(t, "v0.10/reordered.jsonl")); got != want {
 		t.Errorf("reordered: digest %s, want %s", got, want)
 	}
 	if got := digest(bytes.ReplaceAll(text, []byte(`},`), []byte("} ,\t"))); got != want {
@@ -258,8 +233,8 @@ func TestContentDigest(t *testing.T) {
 // TestComplete: a summary completes the records that it lies beside, and no
 // others.
 func TestComplete(t *testing.T) {
-	records := readFile(t, "v0.10/ok.jsonl")
-	summary := readFile(t, "v0.10/summary.json")
+	records := recordtest.File(t, "v0.10/ok.jsonl")
+	summary := recordtest.File(t, "v0.10/summary.json")
 	for _, c := range []struct {
 		upload, name string
 		want         bool
@@ -281,7 +256,7 @@ func TestComplete(t *testing.T) {
 	if err := Complete(run, "profile_export_aiperf.json", bytes.NewReader(summary)); err != nil {
 		t.Fatal(err)
 	}
-	schematest.Golden(t, "testdata/v0.10/completed.golden", []byte("# the records of ok.jsonl and the settings of summary.json\n"+shorthand(run)))
+	schematest.Golden(t, "testdata/v0.10/completed.golden", []byte("# the records of ok.jsonl and the settings of summary.json\n"+recordtest.Shorthand(run)))
 	for _, other := range []string{`{"data": [{"session_id": "a"}]}`, `[1]`, `{"metadata": {}, "metrics": {}}`} {
 		run := runOf(t, records, "profile_export.jsonl")
 		before := *run
@@ -297,7 +272,7 @@ func TestComplete(t *testing.T) {
 // TestSummaryWithMetadata: a summary may have metadata, which tells of its data
 // set; what comes behind it is read as well.
 func TestSummaryWithMetadata(t *testing.T) {
-	text := bytes.Replace(readFile(t, "v0.10/summary.json"), []byte(`{`), []byte(`{"metadata": {"dataset": {"name": "x"}},`), 1)
+	text := bytes.Replace(recordtest.File(t, "v0.10/summary.json"), []byte(`{`), []byte(`{"metadata": {"dataset": {"name": "x"}},`), 1)
 	if run := runOf(t, text, "x.json"); run.Completed.V != 3 || run.Model.V != "acme/seven" {
 		t.Errorf("completed %v, model %v", run.Completed, run.Model)
 	}
@@ -306,8 +281,8 @@ func TestSummaryWithMetadata(t *testing.T) {
 // TestFailuresThatLeftNoRecord: versions of 2025 write no record of a request
 // that failed before it had a metric; only the summary knows of it.
 func TestFailuresThatLeftNoRecord(t *testing.T) {
-	run := runOf(t, readFile(t, "v0.10/ok.jsonl"), "profile_export.jsonl")
-	summary := bytes.Replace(readFile(t, "v0.10/summary.json"), []byte(`"error_request_count": {
+	run := runOf(t, recordtest.File(t, "v0.10/ok.jsonl"), "profile_export.jsonl")
+	summary := bytes.Replace(recordtest.File(t, "v0.10/summary.json"), []byte(`"error_request_count": {
     "unit": "requests",
     "avg": 1.0`), []byte(`"error_request_count": {
     "unit": "requests",
@@ -322,7 +297,7 @@ func TestFailuresThatLeftNoRecord(t *testing.T) {
 
 // TestLimits: passing a limit costs the request, or the run, and says which limit it was.
 func TestLimits(t *testing.T) {
-	text := string(readFile(t, "v0.10/ok.jsonl"))
+	text := string(recordtest.File(t, "v0.10/ok.jsonl"))
 	tests := []struct {
 		text string
 		opt  Option
@@ -337,7 +312,7 @@ func TestLimits(t *testing.T) {
 		var got strings.Builder
 		for _, rec := range read(t, strings.NewReader(test.text), test.opt) {
 			if reject, ok := rec.(*schemas.Reject); ok {
-				got.WriteString(shorthand(reject))
+				got.WriteString(recordtest.Shorthand(reject))
 			}
 		}
 		if !strings.Contains(got.String(), test.want) {
@@ -460,13 +435,15 @@ func BenchmarkReader(b *testing.B) {
 // order of records, and says the same however the bytes arrive.
 func FuzzReader(f *testing.F) {
 	for _, c := range cases {
-		f.Add(readFile(f, c.file))
+		f.Add(recordtest.File(f, c.file))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		limits := []Option{Buffer(4096), MaxString(1000), MaxDepth(20), MaxRequests(100), MaxList(2000)}
 		want := read(t, bytes.NewReader(text), limits...)
 		got := read(t, iotest.HalfReader(bytes.NewReader(text)), append(limits, Buffer(17))...)
-		if !slices.EqualFunc(got, want, func(a, b schemas.Record) bool { return a.Pos() == b.Pos() && shorthand(a) == shorthand(b) }) {
+		if !slices.EqualFunc(got, want, func(a, b schemas.Record) bool {
+			return a.Pos() == b.Pos() && recordtest.Shorthand(a) == recordtest.Shorthand(b)
+		}) {
 			t.Errorf("other records when they arrive in pieces")
 		}
 		if len(want) > 2*len(text)+2 {

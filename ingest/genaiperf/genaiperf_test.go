@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
 var producers = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic, after the tool's source: no real file is published.
 	Cases: []jsonruntest.Case{
@@ -32,16 +33,16 @@ func FuzzReader(f *testing.F) { producers.Fuzz(f) }
 // TestComplete: the summary beside a profile has the tool's own findings.
 func TestComplete(t *testing.T) {
 	var run *schemas.Run
-	for _, rec := range producers.Read(t, bytes.NewReader(jsonruntest.File(t, "profile/chat.json"))) {
+	for _, rec := range producers.Read(t, bytes.NewReader(recordtest.File(t, "profile/chat.json"))) {
 		run, _ = rec.(*schemas.Run)
 	}
 	counted := run.Completed
-	summary := jsonruntest.File(t, "summary/profile_export_genai_perf.json")
+	summary := recordtest.File(t, "summary/profile_export_genai_perf.json")
 	if err := Complete(run, "profile_export_genai_perf.json", bytes.NewReader(summary)); err != nil {
 		t.Fatal(err)
 	}
 	if run.Reported["inter_token_latency.avg"] != "50.0" || run.Tokenizer.V != "acme/seven-tokenizer" || run.Completed != counted || run.MaxConcurrency.V != 2 {
-		t.Errorf("completed: %s", jsonruntest.Shorthand(run))
+		t.Errorf("completed: %s", recordtest.Shorthand(run))
 	}
 	if err := Complete(run, "x_genai_perf.json", strings.NewReader(`{"request_throughput":`)); err == nil {
 		t.Error("a summary that was cut: no error")

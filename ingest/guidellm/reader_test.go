@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -54,11 +54,11 @@ var cases = []struct {
 func TestGolden(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {
-			text := readFile(t, c.file)
+			text := recordtest.File(t, c.file)
 			var got strings.Builder
 			fmt.Fprintf(&got, "# %s\n", c.story)
 			for _, rec := range read(t, bytes.NewReader(text)) {
-				got.WriteString(shorthand(rec))
+				got.WriteString(recordtest.Shorthand(rec))
 			}
 			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte(got.String()))
 			if format, ok := Detect(text[:min(len(text), 64<<10)]); ok != c.ours || ok != (format == FormatReport) {
@@ -85,39 +85,17 @@ func TestCasesAreComplete(t *testing.T) {
 	}
 }
 
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // read returns all records of an upload, which are in the order that
 // [schemas.Record] promises.
 func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
 	t.Helper()
-	rd := NewReader(r, "benchmarks.json", opts...)
-	var records []schemas.Record
-	var o order
-	for rd.Scan() {
-		rec := rd.Record()
-		if err := o.check(rec); err != nil {
-			t.Fatalf("%s%v", shorthand(rec), err)
-		}
-		records = append(records, rec)
-	}
-	if rd.Err() != nil {
-		t.Fatal(rd.Err())
-	}
-	return records
+	return recordtest.Read(t, NewReader(r, "benchmarks.json", opts...))
 }
 
 // TestArrival: how the bytes arrive makes no difference.
 func TestArrival(t *testing.T) {
 	for _, c := range cases {
-		text := readFile(t, c.file)
+		text := recordtest.File(t, c.file)
 		want := read(t, bytes.NewReader(text))
 		for name, got := range map[string][]schemas.Record{
 			"byte by byte": read(t, iotest.OneByteReader(bytes.NewReader(text))),
@@ -136,7 +114,7 @@ func TestArrival(t *testing.T) {
 func TestTruncated(t *testing.T) {
 	// Every byte of one file, and some of the others.
 	for name, step := range map[string]int{"v0.4/report.json": 1, "v0.3/report.json": 7, "v2/multi_turn.json": 11} {
-		text := bytes.TrimSpace(readFile(t, name))
+		text := bytes.TrimSpace(recordtest.File(t, name))
 		inRequests := bytes.Index(text, []byte(`"requests": {`))
 		for n := 1; n < len(text); n += step {
 			rejects, requests := 0, 0
@@ -170,12 +148,12 @@ func TestTruncated(t *testing.T) {
 // TestReadError: a fault of the reader is an error, not a record, and the run
 // that it struck is not closed.
 func TestReadError(t *testing.T) {
-	text := readFile(t, "v2/multi_turn.json")
+	text := recordtest.File(t, "v2/multi_turn.json")
 	broken := errors.New("the network is gone")
 	for n := range len(text) - 2 {
 		r := NewReader(io.MultiReader(bytes.NewReader(text[:n]), iotest.ErrReader(broken)), "x.json", Buffer(100))
 		for r.Scan() {
-			t.Fatalf("after %d bytes: %s", n, shorthand(r.Record()))
+			t.Fatalf("after %d bytes: %s", n, recordtest.Shorthand(r.Record()))
 		}
 		if !errors.Is(r.Err(), broken) || !strings.Contains(r.Err().Error(), fmt.Sprintf("x.json: byte %d: ", n)) {
 			t.Fatalf("after %d bytes: %v", n, r.Err())
@@ -196,7 +174,7 @@ func TestContentDigest(t *testing.T) {
 		t.Fatal("no run")
 		return ""
 	}
-	text := readFile(t, "v0.4/report.json")
+	text := recordtest.File(t, "v0.4/report.json")
 	want := digest(text)
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, text, "", "\t"); err != nil {
@@ -218,7 +196,7 @@ func TestContentDigest(t *testing.T) {
 	if got := digest(sorted); got != want {
 		t.Errorf("sorted: digest %s, want %s", got, want)
 	}
-	if a, b := digest(readFile(t, "v2/multi_turn.json")), digest(readFile(t, "v2/sorted_keys.json")); a != b {
+	if a, b := digest(recordtest.File(t, "v2/multi_turn.json")), digest(recordtest.File(t, "v2/sorted_keys.json")); a != b {
 		t.Errorf("v2/sorted_keys.json: digest %s, want %s", b, a)
 	}
 	for _, change := range [][2]string{
@@ -237,7 +215,7 @@ func TestContentDigest(t *testing.T) {
 
 // TestLimits: passing a limit costs the run, and says which limit it was.
 func TestLimits(t *testing.T) {
-	text := string(readFile(t, "v2/multi_turn.json"))
+	text := string(recordtest.File(t, "v2/multi_turn.json"))
 	for want, opt := range map[string]Option{
 		"more than 2 requests, the most that a run may have":                          MaxRequests(2),
 		"cannot be read as JSON: more than 3 containers inside each other":            MaxDepth(3),
@@ -249,7 +227,7 @@ func TestLimits(t *testing.T) {
 		}
 		var got strings.Builder
 		for _, rec := range read(t, strings.NewReader(text), opt) {
-			got.WriteString(shorthand(rec))
+			got.WriteString(recordtest.Shorthand(rec))
 		}
 		if !strings.Contains(got.String(), want) || !strings.Contains(got.String(), "fatal") {
 			t.Errorf("got %s want %s", got.String(), want)
@@ -328,13 +306,15 @@ func TestDetect(t *testing.T) {
 // order of records, and says the same however the bytes arrive.
 func FuzzReader(f *testing.F) {
 	for _, c := range cases {
-		f.Add(readFile(f, c.file))
+		f.Add(recordtest.File(f, c.file))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		limits := []Option{Buffer(4096), MaxString(1000), MaxDepth(20), MaxRequests(100)}
 		want := read(t, bytes.NewReader(text), limits...)
 		got := read(t, iotest.HalfReader(bytes.NewReader(text)), append(limits, Buffer(17))...)
-		if !slices.EqualFunc(got, want, func(a, b schemas.Record) bool { return a.Pos() == b.Pos() && shorthand(a) == shorthand(b) }) {
+		if !slices.EqualFunc(got, want, func(a, b schemas.Record) bool {
+			return a.Pos() == b.Pos() && recordtest.Shorthand(a) == recordtest.Shorthand(b)
+		}) {
 			t.Errorf("other records when they arrive in pieces")
 		}
 		if len(want) > 2*len(text)+2 {

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
 var producers = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic but those of head.
 	Cases: []jsonruntest.Case{
@@ -41,7 +42,7 @@ func FuzzReader(f *testing.F) { producers.Fuzz(f) }
 func TestComplete(t *testing.T) {
 	runOf := func(file string) *schemas.Run {
 		t.Helper()
-		for _, rec := range producers.Read(t, bytes.NewReader(jsonruntest.File(t, file))) {
+		for _, rec := range producers.Read(t, bytes.NewReader(recordtest.File(t, file))) {
 			if run, ok := rec.(*schemas.Run); ok {
 				return run
 			}
@@ -51,7 +52,7 @@ func TestComplete(t *testing.T) {
 	}
 	complete := func(run *schemas.Run, name string) {
 		t.Helper()
-		if err := Complete(run, name, bytes.NewReader(jsonruntest.File(t, name))); err != nil {
+		if err := Complete(run, name, bytes.NewReader(recordtest.File(t, name))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,25 +61,25 @@ func TestComplete(t *testing.T) {
 	complete(one, "companions/config.yaml")
 	if one.RequestRate.V != 2.5 || one.Backend.V != "completion" || one.Runtime.V != "vllm" || one.Tokenizer.V != "acme/seven-tokenizer" ||
 		one.Dataset.V != "shared_prefix" || one.Model.V != "acme/seven" || one.Provenance["request_rate"] != "config.yaml" || one.Provenance["model"] != "the first request" {
-		t.Errorf("completed by config.yaml: %s%v", jsonruntest.Shorthand(one), one.Provenance)
+		t.Errorf("completed by config.yaml: %s%v", recordtest.Shorthand(one), one.Provenance)
 	}
 	complete(one, "v0.6/summary_count.json")
 	if one.Reported["successes.latency.request_latency.median"] != "1.1" || !slices.ContainsFunc(one.Notes, func(note string) bool {
 		return strings.Contains(note, "tells of 5 requests, the list has 7")
 	}) {
-		t.Errorf("completed by its summary: %s", jsonruntest.Shorthand(one))
+		t.Errorf("completed by its summary: %s", recordtest.Shorthand(one))
 	}
 
 	several := runOf("v0.6/requests.json")
 	complete(several, "companions/two_stages.yaml")
 	if several.RequestRate.OK || !strings.Contains(strings.Join(several.Notes, "\n"), "2 stages are mixed") {
-		t.Errorf("of two stages: %s", jsonruntest.Shorthand(several))
+		t.Errorf("of two stages: %s", recordtest.Shorthand(several))
 	}
 
 	stage := runOf("v0.6/stage_0.json")
 	complete(stage, "companions/config.yaml")
 	if stage.RequestRate.V != 12.5 || stage.Model.V != "acme/seven" {
-		t.Errorf("a stage: %s", jsonruntest.Shorthand(stage))
+		t.Errorf("a stage: %s", recordtest.Shorthand(stage))
 	}
 
 	for _, text := range []string{"", "load: [", "load: 7\n", "{"} {

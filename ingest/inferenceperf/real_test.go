@@ -10,6 +10,7 @@ import (
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
 	"github.com/servestat/servestat/ingest/jsonscan"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -62,11 +63,11 @@ func checkReal(t *testing.T, path string) {
 	switch {
 	case strings.Contains(base, "prometheus"):
 		if run.Dialect != "server" || run.Requests.OK {
-			t.Errorf("%s", jsonruntest.Shorthand(run))
+			t.Errorf("%s", recordtest.Shorthand(run))
 		}
 	case strings.HasPrefix(base, "per_request"):
 		if !run.Detailed || run.Requests.V != 6 {
-			t.Errorf("%s", jsonruntest.Shorthand(run))
+			t.Errorf("%s", recordtest.Shorthand(run))
 		}
 	case stage != (run.Dialect == "stage") || stage != (run.Labels["stage"] != "" && strings.HasPrefix(base, "stage_"+run.Labels["stage"]+"_")):
 		t.Errorf("dialect %q, labels %q", run.Dialect, run.Labels)
@@ -164,10 +165,10 @@ func TestRealOffByOne(t *testing.T) {
 // TestFresh reproduces the summary that the real tool made of the requests in
 // head/, but for request_latency; see TestRealRequests.
 func TestFresh(t *testing.T) {
-	records := producers.Read(t, bytes.NewReader(jsonruntest.File(t, "head/per_request_lifecycle_metrics.json")))
+	records := producers.Read(t, bytes.NewReader(recordtest.File(t, "head/per_request_lifecycle_metrics.json")))
 	run := jsonruntest.Runs(t, records)[0]
 	for _, name := range []string{"head/summary_lifecycle_metrics.json", "head/companions/config.yaml"} {
-		if err := Complete(run, name, bytes.NewReader(jsonruntest.File(t, name))); err != nil {
+		if err := Complete(run, name, bytes.NewReader(recordtest.File(t, name))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -194,6 +195,6 @@ func TestFresh(t *testing.T) {
 	seconds := float64(run.DurationNS.V) / 1e9
 	jsonruntest.Near(t, "output_tokens_per_sec", float64(run.OutputTokens.V)/seconds, jsonruntest.Number(t, run, "successes.throughput.output_tokens_per_sec"))
 	if run.Backend.V != "completion" || run.Dialect != "0.6" || run.GapKind != schemas.ChunkGaps {
-		t.Errorf("%s", jsonruntest.Shorthand(run))
+		t.Errorf("%s", recordtest.Shorthand(run))
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 )
 
 var producer = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic.
 	Cases: []jsonruntest.Case{
@@ -38,7 +39,7 @@ func TestReal(t *testing.T) {
 		}
 		run := runs[0]
 		if run.Dialect != "seconds" || run.Model.V != model || run.MaxConcurrency.V != 32 || run.Completed.V != 320 || !run.EndedAt.OK || len(run.Extra) != 0 {
-			t.Errorf("%s: %s", file, jsonruntest.Shorthand(run))
+			t.Errorf("%s: %s", file, recordtest.Shorthand(run))
 		}
 		seconds := float64(run.DurationNS.V) / 1e9
 		jsonruntest.Near(t, "request_throughput", float64(run.Completed.V)/seconds, jsonruntest.Number(t, run, "request_throughput"))

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
 var producer = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic.
 	Cases: []jsonruntest.Case{
@@ -29,7 +30,7 @@ func FuzzReader(f *testing.F) { producer.Fuzz(f) }
 func TestContentDigest(t *testing.T) {
 	var digests [2][]string
 	for i, file := range []string{"v0.2/results.json", "v0.2/sorted.json"} {
-		for _, rec := range producer.Read(t, bytes.NewReader(jsonruntest.File(t, file))) {
+		for _, rec := range producer.Read(t, bytes.NewReader(recordtest.File(t, file))) {
 			digests[i] = append(digests[i], rec.(*schemas.Run).ContentDigest)
 		}
 	}
@@ -48,7 +49,7 @@ func TestReal(t *testing.T) {
 	checked := 0
 	for _, run := range runs {
 		if run.Model.V != "test" || run.Version.V != "0.2.2.dev7+gcd427054e" || !run.MaxConcurrency.OK || run.Labels["prompt_size"] == "" {
-			t.Errorf("%s", jsonruntest.Shorthand(run))
+			t.Errorf("%s", recordtest.Shorthand(run))
 		}
 		for key := range run.Reported {
 			metric, ok := bytes.CutSuffix([]byte(key), []byte(".values"))

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
 var producer = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	NoEnd:  true,
 	// All synthetic.
@@ -35,11 +36,11 @@ func FuzzReader(f *testing.F) { producer.Fuzz(f) }
 
 // TestCut: wherever a report is cut, inside of a line it is marked or lost.
 func TestCut(t *testing.T) {
-	text := jsonruntest.File(t, "v0.2/report.yaml")
+	text := recordtest.File(t, "v0.2/report.yaml")
 	for n := range text {
 		for _, rec := range producer.Read(t, bytes.NewReader(text[:n])) {
 			if run, ok := rec.(*schemas.Run); ok && !run.Truncated && text[n-1] != '\n' {
-				t.Fatalf("cut at %d: %s", n, jsonruntest.Shorthand(run))
+				t.Fatalf("cut at %d: %s", n, recordtest.Shorthand(run))
 			}
 		}
 	}
@@ -59,7 +60,7 @@ func TestReal(t *testing.T) {
 			}
 			r := runs[0]
 			if r.Requests.V != want.total || r.Failed.V != want.failed || r.Completed.V != want.total-want.failed || r.Dialect != "0.2.1" || len(r.Notes) > 0 {
-				t.Errorf("%s%s: %s", run, stage, jsonruntest.Shorthand(r))
+				t.Errorf("%s%s: %s", run, stage, recordtest.Shorthand(r))
 			}
 			seconds := float64(r.DurationNS.V) / 1e9
 			jsonruntest.Near(t, "request_rate", float64(r.Completed.V)/seconds, jsonruntest.Number(t, r, "throughput.request_rate.mean"))
@@ -135,14 +136,14 @@ func TestExport(t *testing.T) {
 		}
 		run := jsonruntest.Runs(t, producer.Read(t, &text))[0]
 		if run.Requests.V != r.Requests.Total || run.Failed.V != r.Requests.Failures || run.Dialect != "0.2" || run.Labels["uid"] != r.UID {
-			t.Errorf("%s comes back as %s", name, jsonruntest.Shorthand(run))
+			t.Errorf("%s comes back as %s", name, recordtest.Shorthand(run))
 		}
 		if name == "small" {
 			continue
 		}
 		if run.DurationNS.V != int64(r.Duration) || !run.EndedAt.V.Equal(r.End) || run.Model.V != "acme/seven" || run.Hardware.V != "NVIDIA-Thor" ||
 			run.RequestRate.V != 2.5 || run.MaxConcurrency.V != 8 || run.EngineArgs["max_model_len"] != "1024" || run.RuntimeVersion.V != "0.11" {
-			t.Errorf("%s comes back as %s", name, jsonruntest.Shorthand(run))
+			t.Errorf("%s comes back as %s", name, recordtest.Shorthand(run))
 		}
 		jsonruntest.Near(t, "TTFT", r.Latency.TimeToFirstToken.Mean, jsonruntest.Number(t, run, "latency.time_to_first_token.mean"))
 		jsonruntest.Near(t, "ITL", r.Latency.InterTokenLatency.Mean, jsonruntest.Number(t, run, "latency.inter_token_latency.mean"))

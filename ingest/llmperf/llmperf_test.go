@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
 var producers = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic.
 	Cases: []jsonruntest.Case{
@@ -31,12 +32,12 @@ func FuzzReader(f *testing.F) { producers.Fuzz(f) }
 // that of another one nothing.
 func TestComplete(t *testing.T) {
 	const list = "acme_550_150_individual_responses.json"
-	rd := NewReader(bytes.NewReader(jsonruntest.File(t, "2023/"+list)), "results/"+list)
+	rd := NewReader(bytes.NewReader(recordtest.File(t, "2023/"+list)), "results/"+list)
 	var run *schemas.Run
 	for rd.Scan() {
 		run, _ = rd.Record().(*schemas.Run)
 	}
-	summary := jsonruntest.File(t, "2023/acme_550_150_summary.json")
+	summary := recordtest.File(t, "2023/acme_550_150_summary.json")
 	if err := Complete(run, "other_550_150_summary.json", bytes.NewReader(summary)); err != nil || run.Model.OK {
 		t.Errorf("completed by another summary: %v, %v", run.Model, err)
 	}
@@ -48,7 +49,7 @@ func TestComplete(t *testing.T) {
 	}
 	if run.Model.V != "acme/seven" || run.MaxConcurrency.V != 5 || run.EndedAt.V.Unix() != 1703638574 || run.Reported["results_ttft_s_mean"] != "0.375" ||
 		run.Provenance["model"] != "acme_550_150_summary.json" {
-		t.Errorf("completed: %s", jsonruntest.Shorthand(run))
+		t.Errorf("completed: %s", recordtest.Shorthand(run))
 	}
 }
 
@@ -64,7 +65,7 @@ func TestReal(t *testing.T) {
 		t.Errorf("counted %v requests, %v failed; the tool says %v, %v", run.Requests, run.Failed, sum.Requests, sum.Failed)
 	}
 	if sum.Model.V != "llama2-7b" || sum.MaxConcurrency.V != 5 {
-		t.Errorf("%s", jsonruntest.Shorthand(sum))
+		t.Errorf("%s", recordtest.Shorthand(sum))
 	}
 	values := map[string][]float64{}
 	for _, rec := range records {
@@ -77,7 +78,7 @@ func TestReal(t *testing.T) {
 			values["number_input_tokens"] = append(values["number_input_tokens"], float64(req.InputTokens.V))
 			values["number_output_tokens"] = append(values["number_output_tokens"], float64(req.OutputTokens.V))
 		case req.ErrorClass.V != "http" || req.TTFT.OK || req.E2EL.OK || req.OutputTokens.OK:
-			t.Errorf("%s", jsonruntest.Shorthand(req))
+			t.Errorf("%s", recordtest.Shorthand(req))
 		}
 	}
 	for metric, v := range values {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -27,7 +28,7 @@ func TestReal(t *testing.T) {
 	}
 	for i, run := range runs {
 		if w := want[i]; run.Dataset.V != w.dataset || run.RequestRate.V != w.rate || run.Completed.V != w.completed || run.Detailed || run.Dialect != "2024" {
-			t.Errorf("run %d: %s", i, jsonruntest.Shorthand(run))
+			t.Errorf("run %d: %s", i, recordtest.Shorthand(run))
 		}
 		seconds := float64(run.DurationNS.V) / 1e9
 		jsonruntest.Near(t, "output_throughput", float64(run.OutputTokens.V)/seconds, jsonruntest.Number(t, run, "output_throughput"))
@@ -42,7 +43,7 @@ func TestReal(t *testing.T) {
 // last chunk with text, which is less.
 func TestFresh(t *testing.T) {
 	for file, kind := range map[string]schemas.GapKind{"v0.5.23/native.jsonl": schemas.Synthetic, "v0.5.23/chat.jsonl": schemas.ChunkGaps} {
-		records := producer.Read(t, bytes.NewReader(jsonruntest.File(t, file)))
+		records := producer.Read(t, bytes.NewReader(recordtest.File(t, file)))
 		run := jsonruntest.Runs(t, records)[0]
 		values := map[string][]float64{}
 		for _, rec := range records {
@@ -68,7 +69,7 @@ func TestFresh(t *testing.T) {
 		seconds := float64(run.DurationNS.V) / 1e9
 		jsonruntest.Near(t, "output_throughput", float64(run.OutputTokens.V)/seconds, jsonruntest.Number(t, run, "output_throughput"))
 		if run.GapKind != kind || run.Completed.V != 5 || run.Model.V != "acme/seven" {
-			t.Errorf("%s: %s", file, jsonruntest.Shorthand(run))
+			t.Errorf("%s: %s", file, recordtest.Shorthand(run))
 		}
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/servestat/servestat/ingest/jsonrun/jsonruntest"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
 var producer = jsonruntest.Producer{
-	Open:   func(r io.Reader, name string) jsonruntest.Reader { return NewReader(r, name) },
+	Open:   func(r io.Reader, name string) recordtest.Reader { return NewReader(r, name) },
 	Detect: Detect,
 	// All synthetic but those of v0.5.23.
 	Cases: []jsonruntest.Case{
@@ -47,9 +48,9 @@ func TestContentDigest(t *testing.T) {
 		t.Fatal("no run")
 		return ""
 	}
-	text := jsonruntest.File(t, "current/detailed.jsonl")
+	text := recordtest.File(t, "current/detailed.jsonl")
 	want := digest(text)
-	if got := digest(jsonruntest.File(t, "current/sorted.json")); got != want {
+	if got := digest(recordtest.File(t, "current/sorted.json")); got != want {
 		t.Errorf("sorted: digest %s, want %s", got, want)
 	}
 	for _, change := range [][2]string{

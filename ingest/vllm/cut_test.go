@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -22,7 +23,7 @@ func TestTruncated(t *testing.T) {
 		"v0.8.5/summary.json", "rust/detailed.json", "offline/latency.json", "offline/throughput.json", "offline/startup.json", "multi-turn/unstreamed.json",
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := bytes.TrimSpace(readFile(t, name))
+			text := bytes.TrimSpace(recordtest.File(t, name))
 			whole := requestsOf(read(t, bytes.NewReader(text)))
 			before := 0
 			for n := 1; n < len(text); n++ {
@@ -35,7 +36,7 @@ func TestTruncated(t *testing.T) {
 				before = len(requests)
 				for i, rec := range requests {
 					if err := sameRequest(rec, whole[i]); err != nil {
-						t.Fatalf("cut at %d: %v\n%s%s", n, err, shorthand(rec), shorthand(whole[i]))
+						t.Fatalf("cut at %d: %v\n%s%s", n, err, recordtest.Shorthand(rec), recordtest.Shorthand(whole[i]))
 					}
 				}
 			}
@@ -61,7 +62,7 @@ func checkCut(t *testing.T, records []schemas.Record, n int) {
 		case *schemas.Run:
 			closed = true
 			if !rec.Truncated || len(rec.Notes) == 0 || !strings.HasPrefix(rec.Notes[0], "truncated: ") {
-				t.Fatalf("cut at %d: %s", n, shorthand(rec))
+				t.Fatalf("cut at %d: %s", n, recordtest.Shorthand(rec))
 			}
 		}
 	}
@@ -117,7 +118,7 @@ func sameRequest(got, want *schemas.Request) error {
 
 // TestCutCompression: a compressed file that was cut reads as what is left of it.
 func TestCutCompression(t *testing.T) {
-	text := readFile(t, "v0.15.0/ok.json")
+	text := recordtest.File(t, "v0.15.0/ok.json")
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	w.Write(text)
@@ -137,7 +138,7 @@ func TestCutCompression(t *testing.T) {
 		}
 		if last, ok := got[len(got)-1].(*schemas.Run); !ok || !last.Truncated {
 			if last, ok := got[len(got)-1].(*schemas.Reject); !ok || !strings.HasPrefix(last.Reason, "truncated: ") {
-				t.Fatalf("cut at %d: at last %s", n, shorthand(got[len(got)-1]))
+				t.Fatalf("cut at %d: at last %s", n, recordtest.Shorthand(got[len(got)-1]))
 			}
 		}
 		if len(requestsOf(got)) > 0 {
@@ -151,7 +152,7 @@ func TestCutCompression(t *testing.T) {
 
 // TestCutLines: runs behind a line that was cut are read, wherever it was.
 func TestCutLines(t *testing.T) {
-	text := bytes.TrimSpace(readFile(t, "v0.15.0/ok.json"))
+	text := bytes.TrimSpace(recordtest.File(t, "v0.15.0/ok.json"))
 	whole := requestsOf(read(t, bytes.NewReader(text)))
 	for n := 1; n < len(text); n++ {
 		for _, end := range []string{"\n", "\r\n"} {
@@ -161,7 +162,7 @@ func TestCutLines(t *testing.T) {
 				continue // where a value is expected a new object is one: the two are one
 			}
 			if !ok || last.Truncated || last.At.Run != 1 || len(requestsOf(records)) < len(whole) {
-				t.Fatalf("cut at %d: at last %s", n, shorthand(records[len(records)-1]))
+				t.Fatalf("cut at %d: at last %s", n, recordtest.Shorthand(records[len(records)-1]))
 			}
 		}
 	}
@@ -176,17 +177,17 @@ func TestCutLongRequest(t *testing.T) {
 	requests := requestsOf(records)
 	run, ok := records[len(records)-1].(*schemas.Run)
 	if !ok || len(requests) != 2 || requests[1].ErrorClass.V != classBadRecord || requests[1].Status != schemas.StatusFailed || requests[1].TTFT.OK {
-		t.Fatalf("%d records, at last %s", len(records), shorthand(records[len(records)-1]))
+		t.Fatalf("%d records, at last %s", len(records), recordtest.Shorthand(records[len(records)-1]))
 	}
 	if run.DurationNS.OK || run.Completed.V != 1 || run.OutputTokens.V != 2 {
-		t.Error(shorthand(run))
+		t.Error(recordtest.Shorthand(run))
 	}
 }
 
 // TestHostile: text that nobody would write ends in a reject and not in a panic,
 // and what is only unusual is read.
 func TestHostile(t *testing.T) {
-	ok := readFile(t, "v0.15.0/ok.json")
+	ok := recordtest.File(t, "v0.15.0/ok.json")
 	want := requestsOf(read(t, bytes.NewReader(ok)))
 	long := strings.Repeat("so it goes ", 1<<20)
 	for name, text := range map[string]string{
@@ -211,7 +212,7 @@ func TestHostile(t *testing.T) {
 	} {
 		for _, rec := range read(t, iotest.HalfReader(strings.NewReader(text))) {
 			if rec, ok := rec.(*schemas.Reject); !ok || !rec.Fatal {
-				t.Errorf("%s: %s", name, shorthand(rec))
+				t.Errorf("%s: %s", name, recordtest.Shorthand(rec))
 			}
 		}
 	}

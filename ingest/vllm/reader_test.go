@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -80,11 +81,11 @@ var cases = []testCase{
 func TestGolden(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {
-			text := readFile(t, c.file)
+			text := recordtest.File(t, c.file)
 			var got strings.Builder
 			fmt.Fprintf(&got, "# %s\n", c.story)
 			for _, rec := range readNamed(t, bytes.NewReader(text), c.file) {
-				got.WriteString(shorthand(rec))
+				got.WriteString(recordtest.Shorthand(rec))
 			}
 			schematest.Golden(t, filepath.Join("testdata", c.file+".golden"), []byte(got.String()))
 			if format, ok := Detect(text); format != c.format || ok != (c.format != "") {
@@ -110,15 +111,6 @@ func TestCasesAreComplete(t *testing.T) {
 	}
 }
 
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // read returns all records of an upload, which are in the order that
 // [schemas.Record] promises.
 func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
@@ -128,111 +120,13 @@ func read(t testing.TB, r io.Reader, opts ...Option) []schemas.Record {
 
 func readNamed(t testing.TB, r io.Reader, name string, opts ...Option) []schemas.Record {
 	t.Helper()
-	rd := NewReader(r, name, opts...)
-	var records []schemas.Record
-	var o order
-	for rd.Scan() {
-		rec := rd.Record()
-		if err := o.check(rec); err != nil {
-			t.Fatalf("%s%v", shorthand(rec), err)
-		}
-		if gaps, ok := rec.(*schemas.Gaps); ok {
-			gaps.Nanos = slices.Clone(gaps.Nanos)
-		}
-		records = append(records, rec)
-	}
-	if rd.Err() != nil {
-		t.Fatal(rd.Err())
-	}
-	return records
-}
-
-// An order holds the records of an upload to the order of [schemas.Record], and
-// a run to its own records.
-type order struct {
-	run      int // the run that is open
-	gaps     int // request whose gaps came last
-	chunk    int // its next chunk
-	requests int // requests seen
-	status   map[schemas.Status]int64
-	dead     bool // a fatal reject was seen
-}
-
-func (o *order) check(rec schemas.Record) error {
-	if at := rec.Pos().Run; at != o.run {
-		if at < o.run {
-			return fmt.Errorf("run %d comes after run %d", at, o.run)
-		}
-		*o = order{run: at}
-	}
-	switch rec := rec.(type) {
-	case *schemas.Gaps:
-		return o.checkGaps(rec)
-	case *schemas.Request:
-		if rec.Index != o.requests || rec.At.Request != rec.Index {
-			return fmt.Errorf("request %d comes where %d should", rec.Index, o.requests)
-		}
-		if o.requests++; o.status == nil {
-			o.status = map[schemas.Status]int64{}
-		}
-		o.status[rec.Status]++
-		for _, v := range []schemas.Opt[int64]{rec.Start, rec.TTFT, rec.E2EL, rec.InputTokens, rec.OutputTokens, rec.Chunks} {
-			if v.V < 0 || !v.OK && v.V != 0 {
-				return fmt.Errorf("a negative value, or one that is missing and there")
-			}
-		}
-	case *schemas.Run:
-		return o.checkRun(rec)
-	case *schemas.Reject:
-		o.dead = o.dead || rec.Fatal
-	}
-	return nil
-}
-
-func (o *order) checkGaps(rec *schemas.Gaps) error {
-	switch {
-	case len(rec.Nanos) == 0 || len(rec.Nanos) > gapsPerRecord:
-		return fmt.Errorf("%d gaps in one record", len(rec.Nanos))
-	case o.requests > 0:
-		return fmt.Errorf("gaps come after requests")
-	case rec.Request == o.gaps && o.chunk > 0:
-		if rec.FirstChunk != o.chunk {
-			return fmt.Errorf("gaps go on at chunk %d, want %d", rec.FirstChunk, o.chunk)
-		}
-	case rec.Request < o.gaps || rec.FirstChunk != 1:
-		return fmt.Errorf("gaps of request %d from chunk %d come after those of %d", rec.Request, rec.FirstChunk, o.gaps)
-	}
-	for _, v := range rec.Nanos {
-		if v < 0 {
-			return fmt.Errorf("a negative gap")
-		}
-	}
-	o.gaps, o.chunk = rec.Request, rec.FirstChunk+len(rec.Nanos)
-	return nil
-}
-
-func (o *order) checkRun(rec *schemas.Run) error {
-	switch {
-	case o.dead:
-		return fmt.Errorf("a run is closed that was rejected")
-	case o.requests == 0 && (rec.Detailed && rec.Requests.V > 0 || o.chunk > 0):
-		return fmt.Errorf("the run has no requests")
-	case o.requests > 0 && (rec.Requests.V != int64(o.requests) || rec.Completed.V != o.status[schemas.StatusOK] ||
-		rec.Failed.V != o.status[schemas.StatusFailed] || rec.Suspect.V != o.status[schemas.StatusSuspect]):
-		return fmt.Errorf("the run's counts are not those of its requests: %v", o.status)
-	case o.requests > 0 && o.gaps >= o.requests:
-		return fmt.Errorf("gaps of a request that is none")
-	case len(rec.ContentDigest) != 64:
-		return fmt.Errorf("content digest %q", rec.ContentDigest)
-	}
-	*o = order{run: o.run + 1}
-	return nil
+	return recordtest.Read(t, NewReader(r, name, opts...))
 }
 
 // TestArrival: how the bytes arrive makes no difference.
 func TestArrival(t *testing.T) {
 	for _, c := range cases {
-		text := readFile(t, c.file)
+		text := recordtest.File(t, c.file)
 		want := read(t, bytes.NewReader(text))
 		for name, got := range map[string][]schemas.Record{
 			"byte by byte": read(t, iotest.OneByteReader(bytes.NewReader(text))),
@@ -249,13 +143,13 @@ func TestArrival(t *testing.T) {
 // TestReadError: a fault of the reader is an error, not a record, and the run
 // that it struck is not closed.
 func TestReadError(t *testing.T) {
-	text := readFile(t, "v0.15.0/ok.json")
+	text := recordtest.File(t, "v0.15.0/ok.json")
 	broken := errors.New("the network is gone")
 	for n := range len(text) - 1 {
 		r := NewReader(io.MultiReader(bytes.NewReader(text[:n]), iotest.ErrReader(broken)), "bench.json", Buffer(100))
 		for r.Scan() {
 			if _, ok := r.Record().(*schemas.Gaps); !ok {
-				t.Fatalf("after %d bytes: %s", n, shorthand(r.Record()))
+				t.Fatalf("after %d bytes: %s", n, recordtest.Shorthand(r.Record()))
 			}
 		}
 		if !errors.Is(r.Err(), broken) || !strings.Contains(r.Err().Error(), fmt.Sprintf("bench.json: byte %d: ", n)) {
@@ -277,18 +171,18 @@ func TestContentDigest(t *testing.T) {
 		t.Fatalf("no run in %s", text)
 		return ""
 	}
-	text := readFile(t, "v0.15.0/ok.json")
+	text := recordtest.File(t, "v0.15.0/ok.json")
 	want := digestOf(text)
 	for _, name := range []string{"v0.15.0/sorted_keys.json", "v0.15.0/append_after_crash.json"} {
-		if got := digestOf(readFile(t, name)); got != want {
+		if got := digestOf(recordtest.File(t, name)); got != want {
 			t.Errorf("%s: digest %s, want %s", name, got, want)
 		}
 	}
 	var indented bytes.Buffer
-	if err := json.Indent(&indented, readFile(t, "rust/detailed.json"), "", "\t"); err != nil {
+	if err := json.Indent(&indented, recordtest.File(t, "rust/detailed.json"), "", "\t"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := digestOf(indented.Bytes()), digestOf(readFile(t, "rust/detailed.json")); got != want {
+	if got, want := digestOf(indented.Bytes()), digestOf(recordtest.File(t, "rust/detailed.json")); got != want {
 		t.Errorf("indented: digest %s, want %s", got, want)
 	}
 	for _, change := range [][2]string{
@@ -333,18 +227,18 @@ func TestLimits(t *testing.T) {
 	}
 	for _, test := range tests {
 		records := read(t, strings.NewReader(test.text), test.opt)
-		if len(records) != 2 || !strings.HasPrefix(shorthand(records[0]), test.want) {
-			t.Errorf("got %d records, first %s want %s", len(records), shorthand(records[0]), test.want)
+		if len(records) != 2 || !strings.HasPrefix(recordtest.Shorthand(records[0]), test.want) {
+			t.Errorf("got %d records, first %s want %s", len(records), recordtest.Shorthand(records[0]), test.want)
 			continue
 		}
 		if run, ok := records[1].(*schemas.Run); !ok || run.At.Run != 1 {
-			t.Errorf("after %s%s", test.want, shorthand(records[1]))
+			t.Errorf("after %s%s", test.want, recordtest.Shorthand(records[1]))
 		}
 	}
 	turn := `{"ttft_ms": 1, "latency_ms": 2, "start_time_ms": 3, "output_num_tokens": 4, "conversation_id": "c"}`
 	if turns := read(t, strings.NewReader("["+strings.Repeat(turn+",", 9)+turn+"]"), MaxRequests(3)); len(turns) != 5 ||
-		!strings.Contains(shorthand(turns[0]), "more than 3 requests") {
-		t.Errorf("%d records of turns, first %s", len(turns), shorthand(turns[0]))
+		!strings.Contains(recordtest.Shorthand(turns[0]), "more than 3 requests") {
+		t.Errorf("%d records of turns, first %s", len(turns), recordtest.Shorthand(turns[0]))
 	}
 	message := strings.Repeat("x", 200)
 	records := read(t, strings.NewReader(`{"backend": "openai", "completed": 0, "output_lens": [0], "errors": ["`+message+`"]}`), MaxString(100))
@@ -353,7 +247,7 @@ func TestLimits(t *testing.T) {
 		`request r0 failed other "unreadable error message"` + "\n",
 	}
 	for i, want := range want {
-		if got := shorthand(records[i]); got != want {
+		if got := recordtest.Shorthand(records[i]); got != want {
 			t.Errorf("got  %swant %s", got, want)
 		}
 	}
@@ -524,7 +418,7 @@ func (e *endless) Read(p []byte) (int, error) {
 // order of records, and says the same however the bytes arrive.
 func FuzzReader(f *testing.F) {
 	for _, c := range cases {
-		text := readFile(f, c.file)
+		text := recordtest.File(f, c.file)
 		f.Add(text)
 		f.Add(text[:2*len(text)/3])
 		f.Add(append(text[:len(text)/2:len(text)/2], "\n"+string(text)...))
@@ -547,6 +441,6 @@ func FuzzReader(f *testing.F) {
 func sameRecords(a, b []schemas.Record) bool {
 	return slices.EqualFunc(a, b, func(a, b schemas.Record) bool {
 		// NaN is not legal in any field, so shorthand tells all there is.
-		return a.Pos() == b.Pos() && shorthand(a) == shorthand(b)
+		return a.Pos() == b.Pos() && recordtest.Shorthand(a) == recordtest.Shorthand(b)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
@@ -143,7 +144,7 @@ func TestRealSweep(t *testing.T) {
 		for i, digest := range listed {
 			run := readReal(t, fmt.Sprintf("%srun=%d.json", folder, i), -1)[0].(*schemas.Run)
 			if run.ContentDigest != digest || run.Extra["run_number"] != fmt.Sprint(i) || run.EngineArgs["max_num_seqs"] != seqs || len(run.EngineArgs) != 1 {
-				t.Errorf("%s", shorthand(run))
+				t.Errorf("%s", recordtest.Shorthand(run))
 			}
 		}
 	}
@@ -175,7 +176,7 @@ func TestRealCut(t *testing.T) {
 			checkCut(t, records, n)
 			for i, rec := range wholeOf(requestsOf(records)) {
 				if err := sameRequest(rec, whole[i]); err != nil {
-					t.Errorf("%s cut at %d: %v\n%s%s", file, n, err, shorthand(rec), shorthand(whole[i]))
+					t.Errorf("%s cut at %d: %v\n%s%s", file, n, err, recordtest.Shorthand(rec), recordtest.Shorthand(whole[i]))
 				}
 				saved++
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -14,10 +15,10 @@ const sweepFolder = "sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_pr
 
 func runOf(t *testing.T, name string) *schemas.Run {
 	t.Helper()
-	records := readNamed(t, bytes.NewReader(readFile(t, name)), name)
+	records := readNamed(t, bytes.NewReader(recordtest.File(t, name)), name)
 	run, ok := records[len(records)-1].(*schemas.Run)
 	if !ok {
-		t.Fatalf("%s: %s", name, shorthand(records[len(records)-1]))
+		t.Fatalf("%s: %s", name, recordtest.Shorthand(records[len(records)-1]))
 	}
 	return run
 }
@@ -30,7 +31,7 @@ func TestComplete(t *testing.T) {
 		"sweep/summary.json":         "map[run_number:1] engine map[]", // of other runs
 	} {
 		run := runOf(t, sweepFolder+"run=1.json")
-		if err := Complete(run, companion, bytes.NewReader(readFile(t, companion))); err != nil {
+		if err := Complete(run, companion, bytes.NewReader(recordtest.File(t, companion))); err != nil {
 			t.Fatal(err)
 		}
 		if slices.Contains(run.Notes, noteInterrupted) == (len(run.Extra) > 1) {
@@ -44,16 +45,16 @@ func TestComplete(t *testing.T) {
 		t.Errorf("notes %q", run.Notes)
 	}
 	run := runOf(t, sweepFolder+"run=0.json")
-	before := shorthand(run)
-	if err := Complete(run, sweepFolder+"summary.json", bytes.NewReader(readFile(t, sweepFolder+"summary.json"))); err != nil || shorthand(run) != before {
-		t.Errorf("a complete run was changed to %s%v", shorthand(run), err)
+	before := recordtest.Shorthand(run)
+	if err := Complete(run, sweepFolder+"summary.json", bytes.NewReader(recordtest.File(t, sweepFolder+"summary.json"))); err != nil || recordtest.Shorthand(run) != before {
+		t.Errorf("a complete run was changed to %s%v", recordtest.Shorthand(run), err)
 	}
 }
 
 // TestCompleteFromPyTorch: the arguments of the client are taken from the same
 // result in another format, if it is the same; what could be secret is not.
 func TestCompleteFromPyTorch(t *testing.T) {
-	text := readFile(t, "offline/serve.pytorch.json")
+	text := recordtest.File(t, "offline/serve.pytorch.json")
 	run := runOf(t, "v0.15.0/ok.json")
 	if err := Complete(run, "bench.pytorch.json", bytes.NewReader(text)); err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func TestCompleteFromPyTorch(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	for _, c := range cases {
-		why, ok := Explain(readFile(t, c.file))
+		why, ok := Explain(recordtest.File(t, c.file))
 		if ok == (c.format != "" || c.file == "hostile/not_a_run.json") {
 			t.Errorf("%s: explained as %q, %v", c.file, why, ok)
 		}

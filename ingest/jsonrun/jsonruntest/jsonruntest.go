@@ -20,24 +20,18 @@ import (
 	"testing/iotest"
 
 	"github.com/servestat/servestat/ingest/jsonscan"
+	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
 )
 
 // A Producer is the package under test.
 type Producer struct {
-	Open   func(r io.Reader, name string) Reader
+	Open   func(r io.Reader, name string) recordtest.Reader
 	Detect func(head []byte) (format string, ok bool)
 	Cases  []Case
 	// NoEnd says that a file of this format may end at the end of any line.
 	NoEnd bool
-}
-
-// A Reader is what a producer's NewReader returns.
-type Reader interface {
-	Scan() bool
-	Record() schemas.Record
-	Err() error
 }
 
 // A Case is a file of testdata: what its beginning shows, "" where it is not
@@ -67,11 +61,11 @@ func (p Producer) golden(t *testing.T) {
 	}
 	for _, c := range p.Cases {
 		t.Run(c.File, func(t *testing.T) {
-			text := File(t, c.File)
+			text := recordtest.File(t, c.File)
 			var got strings.Builder
 			fmt.Fprintf(&got, "# %s\n", c.Story)
 			for _, rec := range p.Read(t, bytes.NewReader(text)) {
-				got.WriteString(Shorthand(rec))
+				got.WriteString(recordtest.Shorthand(rec))
 			}
 			schematest.Golden(t, filepath.Join("testdata", c.File+".golden"), []byte(got.String()))
 			if format, ok := p.Detect(text[:min(len(text), 64<<10)]); format != c.Format || ok != (c.Format != "") {
@@ -106,7 +100,7 @@ func (p Producer) complete(t *testing.T) {
 // arrival: how the bytes arrive makes no difference.
 func (p Producer) arrival(t *testing.T) {
 	for _, c := range p.Cases {
-		text := File(t, c.File)
+		text := recordtest.File(t, c.File)
 		if len(text) > 64<<10 {
 			continue
 		}
@@ -127,7 +121,7 @@ func (p Producer) arrival(t *testing.T) {
 // was cut, once; no run of it passes for a whole one.
 func (p Producer) truncated(t *testing.T) {
 	for _, c := range p.Cases {
-		text := bytes.TrimSpace(File(t, c.File))
+		text := bytes.TrimSpace(recordtest.File(t, c.File))
 		if c.Format == "" || len(text) > 20<<10 {
 			continue
 		}
@@ -158,13 +152,13 @@ func (p Producer) cut(t *testing.T, file string, text []byte, whole []string) {
 				damaged = true
 			}
 		case *schemas.Run:
-			if !rec.Truncated && (damaged || !slices.Contains(whole, Shorthand(rec))) {
-				t.Fatalf("%s cut at %d gives a run that is not marked:\n%s", file, len(text), Shorthand(rec))
+			if !rec.Truncated && (damaged || !slices.Contains(whole, recordtest.Shorthand(rec))) {
+				t.Fatalf("%s cut at %d gives a run that is not marked:\n%s", file, len(text), recordtest.Shorthand(rec))
 			}
 			damaged = false
 		case *schemas.Gaps:
-			if !slices.Contains(whole, Shorthand(rec)) {
-				t.Fatalf("%s cut at %d gives other gaps:\n%s", file, len(text), Shorthand(rec))
+			if !slices.Contains(whole, recordtest.Shorthand(rec)) {
+				t.Fatalf("%s cut at %d gives other gaps:\n%s", file, len(text), recordtest.Shorthand(rec))
 			}
 		}
 	}
@@ -179,7 +173,7 @@ func (p Producer) cut(t *testing.T, file string, text []byte, whole []string) {
 func (p Producer) readError(t *testing.T) {
 	broken := errors.New("the network is gone")
 	for _, c := range p.Cases {
-		text := bytes.TrimSpace(File(t, c.File))
+		text := bytes.TrimSpace(recordtest.File(t, c.File))
 		if c.Format == "" || len(text) > 8<<10 {
 			continue
 		}
@@ -187,8 +181,8 @@ func (p Producer) readError(t *testing.T) {
 		for n := 0; n < len(text)-1; n += 3 * stride(text) {
 			r := p.Open(io.MultiReader(bytes.NewReader(text[:n]), iotest.ErrReader(broken)), "bench.json")
 			for r.Scan() {
-				if run, ok := r.Record().(*schemas.Run); ok && !slices.Contains(whole, Shorthand(run)) {
-					t.Fatalf("%s, fault after %d bytes: %s", c.File, n, Shorthand(run))
+				if run, ok := r.Record().(*schemas.Run); ok && !slices.Contains(whole, recordtest.Shorthand(run)) {
+					t.Fatalf("%s, fault after %d bytes: %s", c.File, n, recordtest.Shorthand(run))
 				}
 			}
 			if !errors.Is(r.Err(), broken) {
@@ -206,7 +200,7 @@ func (p Producer) hostile(t *testing.T) {
 		}
 		for _, rec := range p.Read(t, bytes.NewReader(text)) {
 			if run, ok := rec.(*schemas.Run); ok && run.Completed.V > 0 {
-				t.Errorf("%s: %s", name, Shorthand(run))
+				t.Errorf("%s: %s", name, recordtest.Shorthand(run))
 			}
 		}
 	}
@@ -217,7 +211,7 @@ func (p Producer) hostile(t *testing.T) {
 
 // mangled: a good file that another program wrote anew, or spoilt.
 func (p Producer) mangled(t *testing.T, c Case) {
-	text := File(t, c.File)
+	text := recordtest.File(t, c.File)
 	if c.Format == "" || len(text) > 64<<10 {
 		return
 	}
@@ -252,7 +246,7 @@ func withoutPlace(recs []schemas.Record) []string {
 	var out []string
 	for _, rec := range recs {
 		if _, ok := rec.(*schemas.Reject); !ok {
-			out = append(out, Shorthand(rec))
+			out = append(out, recordtest.Shorthand(rec))
 		}
 	}
 	return out
@@ -261,7 +255,7 @@ func withoutPlace(recs []schemas.Record) []string {
 func shorthands(recs []schemas.Record) []string {
 	var out []string
 	for _, rec := range recs {
-		out = append(out, Shorthand(rec))
+		out = append(out, recordtest.Shorthand(rec))
 	}
 	return out
 }
@@ -303,7 +297,7 @@ func manyKeys(n int) []byte {
 // bytes arrive.
 func (p Producer) Fuzz(f *testing.F) {
 	for _, c := range p.Cases {
-		f.Add(File(f, c.File))
+		f.Add(recordtest.File(f, c.File))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want := p.Read(t, bytes.NewReader(text))
@@ -324,41 +318,10 @@ func (p Producer) Fuzz(f *testing.F) {
 	})
 }
 
-// File returns a file of testdata.
-func File(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// Read returns all records of an upload, which are in the order that
-// [schemas.Record] promises.
+// Read returns all records of an upload.
 func (p Producer) Read(t testing.TB, r io.Reader) []schemas.Record {
 	t.Helper()
-	rd := p.Open(r, "bench.json")
-	var records []schemas.Record
-	var o order
-	for rd.Scan() {
-		rec := rd.Record()
-		if err := o.check(rec); err != nil {
-			t.Fatalf("%s%v", Shorthand(rec), err)
-		}
-		if gaps, ok := rec.(*schemas.Gaps); ok {
-			gaps.Nanos = slices.Clone(gaps.Nanos)
-			gaps.Tokens = slices.Clone(gaps.Tokens)
-		}
-		records = append(records, rec)
-	}
-	if rd.Err() != nil {
-		t.Fatal(rd.Err())
-	}
-	if rd.Record() != nil || rd.Scan() {
-		t.Fatal("the reader goes on behind its end")
-	}
-	return records
+	return recordtest.Read(t, p.Open(r, "bench.json"))
 }
 
 // RealFile opens a file of ../shared/data/real, closed when the test ends.

@@ -1,4 +1,4 @@
-package jsonruntest
+package recordtest
 
 import (
 	"fmt"
@@ -17,6 +17,8 @@ type order struct {
 	origin   bool // a request starts at the run's origin
 	started  bool // a request has a start
 	dead     bool // a fatal reject was seen
+
+	unclassed bool // a failed request has no class of error
 }
 
 func (o *order) check(rec schemas.Record) error {
@@ -68,7 +70,7 @@ func (o *order) checkRequest(rec *schemas.Request) error {
 	case rec.Status == schemas.StatusOK && rec.ErrorClass.OK:
 		return fmt.Errorf("a completed request with an error")
 	case rec.Status == schemas.StatusFailed && !rec.ErrorClass.OK:
-		return fmt.Errorf("a failed request without a class of error")
+		o.unclassed = true
 	}
 	return nil
 }
@@ -99,9 +101,11 @@ func (o *order) checkRun(rec *schemas.Run) error {
 	switch {
 	case o.dead:
 		return fmt.Errorf("a run is closed that was rejected")
+	case o.unclassed && !rec.Truncated: // the messages may have been cut off
+		return fmt.Errorf("a failed request without a class of error")
 	case o.requests == 0 && (rec.Detailed && rec.Requests.V > 0 || o.chunk > 0):
 		return fmt.Errorf("the run has no requests")
-	case o.requests > 0 && (rec.Requests.V != int64(o.requests) || rec.Completed.V != o.status[schemas.StatusOK] ||
+	case o.requests > 0 && rec.Suspect.OK && (rec.Requests.V != int64(o.requests)-o.status[schemas.StatusWarmup] || rec.Completed.V != o.status[schemas.StatusOK] ||
 		rec.Failed.V != o.status[schemas.StatusFailed] || rec.Suspect.V != o.status[schemas.StatusSuspect]):
 		return fmt.Errorf("the run's counts are not those of its requests: %v", o.status)
 	case o.requests > 0 && o.gaps >= o.requests:
