@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 )
 
@@ -82,7 +83,7 @@ type line struct {
 	text   []byte // of the values
 
 	failed  bool
-	failure failure
+	failure failures.Failure
 
 	raw rawLine
 
@@ -301,13 +302,13 @@ func (l *line) finish(format string) {
 	l.reasoning = first(l.usageReasoning, l.reasoning)
 	if len(l.faults) > 0 {
 		l.failed = true
-		l.failure = failure{class: classBadRecord}
+		l.failure = failures.Failure{Class: failures.BadRecord}
 	}
 	if l.failed || !l.cancelled {
 		return
 	}
 	l.failed = true
-	l.failure = failure{class: classCancelled}
+	l.failure = failures.Failure{Class: failures.Cancelled}
 }
 
 func (l *line) finishMetrics() {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -33,7 +34,7 @@ type request struct {
 type run struct {
 	pos       schemas.Pos
 	requests  []request
-	failures  failures
+	failures  failures.Set
 	hash      hash.Hash
 	truncated bool
 	unread    int // lines that were no records
@@ -51,7 +52,7 @@ type run struct {
 }
 
 func newRun(pos schemas.Pos) *run {
-	return &run{pos: pos, failures: newFailures(), hash: contentHash(), finishes: map[string]string{}}
+	return &run{pos: pos, hash: contentHash(), finishes: map[string]string{}}
 }
 
 // add takes in a record.
@@ -77,7 +78,7 @@ func (u *run) add(l *line, format string) {
 		q.conversation = l.conversation
 	}
 	if l.failed {
-		q.failure = u.failures.add(l.failure)
+		q.failure = u.failures.Add(l.failure)
 	}
 	if q.status == schemas.StatusOK {
 		both(&u.usageIn, l.usageInput, l.clientInput())
@@ -130,7 +131,7 @@ func (u *run) finish(reason string) string {
 	const enough = 100
 	kept, ok := u.finishes[reason]
 	if !ok && len(u.finishes) < enough {
-		kept = firstLine(reason, "")
+		kept = failures.Line(reason)
 		u.finishes[reason] = kept
 	}
 	return kept
@@ -250,14 +251,14 @@ func (u *run) note(format string, args ...any) {
 func (u *run) addNotes() {
 	var warm, suspect, cancelled, spoilt, chunks, tokens, streamed int64
 	for _, q := range u.requests {
-		switch class := u.failures.kinds[q.failure].class; {
+		switch class := u.failures.At(q.failure).Class; {
 		case q.status == schemas.StatusWarmup:
 			warm++
 		case q.status == schemas.StatusSuspect:
 			suspect++
-		case class == classCancelled:
+		case class == failures.Cancelled:
 			cancelled++
-		case class == classBadRecord:
+		case class == failures.BadRecord:
 			spoilt++
 		case q.status == schemas.StatusOK && q.chunks != missing && q.output > 0:
 			chunks += q.chunks
@@ -292,8 +293,8 @@ func (u *run) addNotes() {
 	}
 	u.noteUsage("input", u.usageIn)
 	u.noteUsage("output", u.usageOut)
-	if u.failures.dropped {
-		u.note("more than %d different error messages: of the further ones only the class is kept", maxFailures)
+	if note := u.failures.Note(); note != "" {
+		u.note("%s", note)
 	}
 }
 
@@ -306,10 +307,10 @@ func (u *run) noteUsage(what string, sums [2]int64) {
 // requestRecord makes the record of request i.
 func (u *run) requestRecord(i int) *schemas.Request {
 	q := &u.requests[i]
-	f := u.failures.kinds[q.failure]
+	f := u.failures.At(q.failure)
 	rec := &schemas.Request{
 		At: u.pos, Index: i, Status: q.status,
-		ErrorClass: nonEmpty(f.class), Error: nonEmpty(f.line), FinishReason: nonEmpty(q.finish),
+		ErrorClass: nonEmpty(f.Class), Error: nonEmpty(f.Line), FinishReason: nonEmpty(q.finish),
 		TTFT: recorded(q.ttft), FirstAnswer: recorded(q.answer), E2EL: recorded(q.e2el), Chunks: recorded(q.chunks),
 		InputTokens: recorded(q.input), OutputTokens: recorded(q.output),
 		Reasoning: recorded(q.reasoning), CachedTokens: recorded(q.cached),

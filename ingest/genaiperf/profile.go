@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
@@ -134,12 +135,12 @@ func (p *profile) add(u *jsonrun.Upload, at int64) {
 	row.Input, row.Output, row.Cached, row.Reasoning = q.input, q.output, q.cached, q.reasoning
 	p.digest.Int64(q.start, q.input, q.output, int64(len(q.stamps)))
 	p.digest.Int64(q.stamps...)
-	failure := jsonrun.Failure{}
+	failure := failures.Failure{}
 	switch {
 	case q.bad:
 		p.bad++
 		row.Status = jsonrun.Failed
-		failure.Class = jsonrun.ClassBadRecord
+		failure.Class = failures.BadRecord
 	case q.failure != "":
 		row.Status = jsonrun.Failed
 		failure = jsonrun.Classify(q.failure)

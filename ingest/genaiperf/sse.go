@@ -3,6 +3,7 @@ package genaiperf
 import (
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 	"github.com/servestat/servestat/ingest/jsonscan"
 )
@@ -85,7 +86,7 @@ func (q *request) readEvents(response string) bool {
 
 func (q *request) fail(message string) {
 	if q.failure == "" {
-		q.failure = jsonrun.FirstLine(message)
+		q.failure = failures.Line(message)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -317,7 +318,7 @@ func (r *reading) error(path string) {
 	text, err := r.s.Text(nil)
 	var value *jsonscan.ValueError
 	if errors.As(err, &value) {
-		text = []byte("unreadable error message")
+		text = []byte(failures.Unreadable)
 	}
 	r.sum.AddText(path, text)
 	r.message = string(text)
@@ -345,16 +346,16 @@ func (r *reading) judge(list string) {
 	if q.chunks == 0 && (q.firstToken != missing || q.fallbackLast) {
 		q.chunks = missing // versions that did not count them, and a response without any
 	}
-	f := failure{}
+	f := failures.Failure{}
 	q.status = schemas.StatusOK
 	switch {
 	case q.spoilt:
-		f.class = classBadRecord
+		f.Class = failures.BadRecord
 	case list == "incomplete":
 		q.incomplete = true
-		f = failure{classCancelled, firstLine(r.message)}
+		f = failures.Failure{Class: failures.Cancelled, Line: failures.Line(r.message)}
 	case list == "errored":
-		f = failure{classify(r.message), firstLine(r.message)}
+		f = failures.Failure{Class: failures.ClassOf(r.message, classWords), Line: failures.Line(r.message)}
 	case q.last == missing || q.start == missing:
 		q.status = schemas.StatusSuspect
 		return
@@ -362,7 +363,7 @@ func (r *reading) judge(list string) {
 		return
 	}
 	q.status = schemas.StatusFailed
-	q.failure = r.failures.add(f)
+	q.failure = r.failures.Add(f)
 }
 
 func (u *run) fault(at int64, request int, format string, args ...any) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -31,7 +32,7 @@ type run struct {
 
 	requests   []request // in order of submission, once the run is closed
 	places     []int32   // where each is, by its order in the file
-	failures   failures
+	failures   failures.Set
 	faults     []fault
 	unreported int
 	truncated  bool
@@ -48,7 +49,7 @@ type run struct {
 func newRun(pos schemas.Pos, shared *report, maxRequests int) *run {
 	return &run{
 		pos: pos, shared: shared, maxRequests: maxRequests, flat: newFlat(), hashes: map[string]hash.Hash{},
-		keys: map[string]bool{}, failures: newFailures(), from: missing, to: missing,
+		keys: map[string]bool{}, from: missing, to: missing,
 	}
 }
 
@@ -478,17 +479,17 @@ func (u *run) addNotes() {
 			u.note("the key %q comes twice: the last one counts", twice)
 		}
 	}
-	if u.failures.dropped {
-		u.note("more than %d different error messages: of the further ones only the class is kept", maxFailures)
+	if note := u.failures.Note(); note != "" {
+		u.note("%s", note)
 	}
 }
 
 // requestRecord makes the record of request i.
 func (u *run) requestRecord(i int) *schemas.Request {
 	q := &u.requests[i]
-	f := u.failures.kinds[q.failure]
+	f := u.failures.At(q.failure)
 	rec := &schemas.Request{
-		At: u.pos, Index: i, Status: q.status, ErrorClass: nonEmpty(f.class), Error: nonEmpty(f.line),
+		At: u.pos, Index: i, Status: q.status, ErrorClass: nonEmpty(f.Class), Error: nonEmpty(f.Line),
 		InputTokens: recorded(q.input), CachedTokens: recorded(q.cached), OutputTokens: recorded(q.output), Chunks: recorded(q.chunks),
 	}
 	rec.At.Request = i

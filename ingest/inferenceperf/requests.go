@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
@@ -141,7 +142,7 @@ type request struct {
 	tokenTimes, chunkTimes  []int64
 	hasChunks               bool // there is an array of chunk times
 	failed                  bool
-	failure                 jsonrun.Failure
+	failure                 failures.Failure
 	bad                     bool
 	isRequest               bool
 	nanos                   []int64
@@ -306,11 +307,11 @@ func (q *request) readError(u *jsonrun.Upload) {
 		}
 	}
 	q.failure = jsonrun.Classify(string(kind))
-	if line := jsonrun.FirstLine(string(message)); line != "" {
-		if q.failure.Class == "" || q.failure.Class == jsonrun.ClassOther {
+	if line := failures.Line(string(message)); line != "" {
+		if q.failure.Class == "" || q.failure.Class == failures.Other {
 			q.failure.Class = jsonrun.Classify(line).Class
 		}
-		q.failure.Line = jsonrun.FirstLine(string(kind) + ": " + line)
+		q.failure.Line = failures.Line(string(kind) + ": " + line)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inferenceperf
 
 import (
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 )
 
@@ -148,11 +149,11 @@ func (l *requestList) judge(row *jsonrun.Row) {
 	case q.bad:
 		l.bad++
 		row.Status = jsonrun.Failed
-		q.failure = jsonrun.Failure{Class: jsonrun.ClassBadRecord}
+		q.failure = failures.Failure{Class: failures.BadRecord}
 	case q.failed:
 		row.Status = jsonrun.Failed
 		if q.failure.Class == "" {
-			q.failure.Class = jsonrun.ClassOther
+			q.failure.Class = failures.Other
 		}
 		if row.Output == 0 {
 			row.Output = jsonrun.None // not counted, whatever it produced

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -106,14 +107,14 @@ func TestWorkload(t *testing.T) {
 	for _, r := range []struct{ start, input int64 }{{2000, 9}, {1000, 7}} {
 		row := NewRow(0)
 		row.Start, row.Input = r.start, r.input
-		byStart.Add(row, Failure{})
+		byStart.Add(row, failures.Failure{})
 	}
 	for _, input := range []int64{7, 9} {
 		row := NewRow(0)
 		row.Input = input
-		byIndex.Add(row, Failure{})
+		byIndex.Add(row, failures.Failure{})
 	}
-	unknown.Add(NewRow(0), Failure{})
+	unknown.Add(NewRow(0), failures.Failure{})
 	if got := byStart.workload(); got.V != want {
 		t.Errorf("by start %v, want %s", got, want)
 	}
@@ -127,16 +128,16 @@ func TestWorkload(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	const traceback = "Traceback (most recent call last):\n  File \"x.py\", line 1\n    await f()\n"
-	for message, want := range map[string]Failure{
+	for message, want := range map[string]failures.Failure{
 		"":    {},
 		" \n": {},
-		"Service Unavailable: no replica\nsecond": {ClassHTTP, "Service Unavailable: no replica"},
-		"HTTP Error 504":                              {ClassHTTP, "HTTP Error 504"},
-		traceback + "TimeoutError\n":                  {ClassTimeout, "TimeoutError"},
-		traceback + "asyncio.CancelledError":          {ClassCancelled, "asyncio.CancelledError"},
-		traceback + "aiohttp.ClientConnectorError: x": {ClassConnection, "aiohttp.ClientConnectorError: x"},
-		traceback + "KeyError: 'choices'":             {ClassOther, "KeyError: 'choices'"},
-		strings.Repeat("ü", 300):                      {ClassOther, strings.Repeat("ü", 250)},
+		"Service Unavailable: no replica\nsecond": {Class: failures.HTTP, Line: "Service Unavailable: no replica"},
+		"HTTP Error 504":                              {Class: failures.HTTP, Line: "HTTP Error 504"},
+		traceback + "TimeoutError\n":                  {Class: failures.Timeout, Line: "TimeoutError"},
+		traceback + "asyncio.CancelledError":          {Class: failures.Cancelled, Line: "asyncio.CancelledError"},
+		traceback + "aiohttp.ClientConnectorError: x": {Class: failures.Connection, Line: "aiohttp.ClientConnectorError: x"},
+		traceback + "KeyError: 'choices'":             {Class: failures.Other, Line: "KeyError: 'choices'"},
+		strings.Repeat("ü", 300):                      {Class: failures.Other, Line: strings.Repeat("ü", 250)},
 	} {
 		if got := Classify(message); got != want {
 			t.Errorf("Classify(%q) = %q, want %q", message, got, want)

@@ -2,10 +2,10 @@ package jsonrun
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -49,7 +49,7 @@ func NewRow(offset int64) Row {
 // Requests holds the requests of a run until it ends.
 type Requests struct {
 	rows     []Row
-	failures failures
+	failures failures.Set
 	emitted  int
 	origin   int64
 }
@@ -61,8 +61,8 @@ func (q *Requests) Len() int { return len(q.rows) }
 func (q *Requests) Rows() []Row { return q.rows }
 
 // Add appends a request, and its failure where it has one.
-func (q *Requests) Add(row Row, f Failure) {
-	row.failure = q.failures.index(f)
+func (q *Requests) Add(row Row, f failures.Failure) {
+	row.failure = q.failures.Add(f)
 	q.rows = append(q.rows, row)
 }
 
@@ -81,10 +81,10 @@ func (q *Requests) Row(i int, offset int64) *Row {
 func (q *Requests) Cut(n int) { q.rows = q.rows[:n] }
 
 // Fail sets the failure of request i.
-func (q *Requests) Fail(i int, f Failure) { q.rows[i].failure = q.failures.index(f) }
+func (q *Requests) Fail(i int, f failures.Failure) { q.rows[i].failure = q.failures.Add(f) }
 
 // Failure returns the failure of request i.
-func (q *Requests) Failure(i int) Failure { return q.failures.at(q.rows[i].failure) }
+func (q *Requests) Failure(i int) failures.Failure { return q.failures.At(q.rows[i].failure) }
 
 // close counts up what the run's requests come to, and finds its origin.
 func (q *Requests) close(run *schemas.Run) {
@@ -114,8 +114,8 @@ func (q *Requests) close(run *schemas.Run) {
 		run.OutputTokens = schemas.Some(output)
 	}
 	run.WorkloadDigest = q.workload()
-	if q.failures.dropped {
-		run.Notes = append(run.Notes, fmt.Sprintf("more than %d different error messages: of the further ones only the class is kept", maxFailures))
+	if note := q.failures.Note(); note != "" {
+		run.Notes = append(run.Notes, note)
 	}
 }
 
@@ -152,7 +152,7 @@ func (q *Requests) take(u *Upload) schemas.Record {
 	i := q.emitted
 	q.emitted++
 	row := &q.rows[i]
-	f := q.failures.at(row.failure)
+	f := q.failures.At(row.failure)
 	rec := &schemas.Request{
 		At: u.Pos(row.Offset, i), Index: i, Status: statusNames[row.Status],
 		TTFT: known(row.TTFT), E2EL: known(row.E2EL),

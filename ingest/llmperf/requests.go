@@ -3,6 +3,7 @@ package llmperf
 import (
 	"fmt"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
@@ -142,7 +143,7 @@ func (l *requestList) add(u *jsonrun.Upload, v *jsonrun.Values, at int64) {
 	case bad:
 		l.bad++
 		row.Status = jsonrun.Failed
-		failure = jsonrun.Failure{Class: jsonrun.ClassBadRecord}
+		failure = failures.Failure{Class: failures.BadRecord}
 	case failed:
 		row.Status = jsonrun.Failed
 		if row.E2EL == jsonrun.None {
@@ -156,7 +157,7 @@ func (l *requestList) add(u *jsonrun.Upload, v *jsonrun.Values, at int64) {
 }
 
 // failureOf tells a failure by its code: one of HTTP, or the tool's own.
-func failureOf(v *jsonrun.Values) (f jsonrun.Failure, failed bool) {
+func failureOf(v *jsonrun.Values) (f failures.Failure, failed bool) {
 	code := v.JSON("error_code")
 	if code == "" || code == "null" || code == "NaN" {
 		return f, false
@@ -164,11 +165,11 @@ func failureOf(v *jsonrun.Values) (f jsonrun.Failure, failed bool) {
 	message, _ := jsonscan.Unquote([]byte(v.JSON("error_msg")))
 	f = jsonrun.Classify(message)
 	if n, ok := jsonscan.ParseInt([]byte(code)); ok && n >= 400 && n < 600 {
-		f.Class = jsonrun.ClassHTTP
+		f.Class = failures.HTTP
 	}
 	if f.Class == "" {
-		f.Class = jsonrun.ClassOther
+		f.Class = failures.Other
 	}
-	f.Line = jsonrun.FirstLine(jsonrun.Shorten(code) + " " + f.Line)
+	f.Line = failures.Line(jsonrun.Shorten(code) + " " + f.Line)
 	return f, true
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonrun"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
@@ -136,7 +137,7 @@ func (r *run) readError(u *jsonrun.Upload, i int) bool {
 		var value *jsonscan.ValueError
 		if errors.As(err, &value) {
 			u.Reject(at, i, "errors[%d]: found %s, expected an error message", i, value.Text)
-			text = []byte("unreadable error message")
+			text = []byte(failures.Unreadable)
 		}
 	}
 	if u.S.Err() != nil {
@@ -377,17 +378,17 @@ func (r *run) judgeRow(i int, row *jsonrun.Row, embedding bool) {
 	} else if silent && !embedding {
 		row.Chunks = 0
 	}
-	failed := r.requests.Failure(i) != jsonrun.Failure{}
+	failed := r.requests.Failure(i) != failures.Failure{}
 	if c := r.columns[keyErrors]; c == nil || i >= c.len {
 		failed = row.Output == 0
 		if failed {
-			r.requests.Fail(i, jsonrun.Failure{Class: jsonrun.ClassOther})
+			r.requests.Fail(i, failures.Failure{Class: failures.Other})
 		}
 	}
 	switch {
 	case row.Bad:
 		row.Status = jsonrun.Failed
-		r.requests.Fail(i, jsonrun.Failure{Class: jsonrun.ClassBadRecord})
+		r.requests.Fail(i, failures.Failure{Class: failures.BadRecord})
 	case failed:
 		row.Status = jsonrun.Failed
 		if row.Output == 0 {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -211,7 +212,7 @@ func (r *Reader) readErrors() {
 			var value *jsonscan.ValueError
 			if errors.As(err, &value) {
 				r.rejectEntry(at, "", value.Text, "an error message, "+value.Want)
-				u.text = append(u.text[:0], unreadable...)
+				u.text = append(u.text[:0], failures.Unreadable...)
 			}
 		}
 		if r.s.Err() != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 )
@@ -83,7 +84,7 @@ func requestsOf(records []schemas.Record) (requests []*schemas.Request) {
 // wholeOf leaves out what is only there because its gaps are.
 func wholeOf(requests []*schemas.Request) []*schemas.Request {
 	for i, rec := range requests {
-		if rec.ErrorClass == schemas.Some(classBadRecord) {
+		if rec.ErrorClass == schemas.Some(failures.BadRecord) {
 			return requests[:i]
 		}
 	}
@@ -103,7 +104,7 @@ func sameRequest(got, want *schemas.Request) error {
 	if !g.Error.OK {
 		w.Error = g.Error
 	}
-	if !g.ErrorClass.OK || g.ErrorClass.V == classHTTP {
+	if !g.ErrorClass.OK || g.ErrorClass.V == failures.HTTP {
 		w.ErrorClass = g.ErrorClass
 	}
 	if w.Status == schemas.StatusSuspect || g.Status == schemas.StatusSuspect {
@@ -176,7 +177,7 @@ func TestCutLongRequest(t *testing.T) {
 	records := read(t, strings.NewReader(text))
 	requests := requestsOf(records)
 	run, ok := records[len(records)-1].(*schemas.Run)
-	if !ok || len(requests) != 2 || requests[1].ErrorClass.V != classBadRecord || requests[1].Status != schemas.StatusFailed || requests[1].TTFT.OK {
+	if !ok || len(requests) != 2 || requests[1].ErrorClass.V != failures.BadRecord || requests[1].Status != schemas.StatusFailed || requests[1].TTFT.OK {
 		t.Fatalf("%d records, at last %s", len(records), recordtest.Shorthand(records[len(records)-1]))
 	}
 	if run.DurationNS.OK || run.Completed.V != 1 || run.OutputTokens.V != 2 {

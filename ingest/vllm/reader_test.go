@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/recordtest"
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/schematest"
@@ -303,25 +304,25 @@ func TestClassify(t *testing.T) {
 	tests := []struct{ message, class, line string }{
 		{"", "", ""},
 		{"  \n ", "", ""},
-		{"Never received a valid chunk to calculate TTFT.This response will be marked as failed!", classNoChunk,
+		{"Never received a valid chunk to calculate TTFT.This response will be marked as failed!", failures.NoChunk,
 			"Never received a valid chunk to calculate TTFT.This response will be marked as failed!"},
-		{"Bad Request", classHTTP, "Bad Request"},
-		{"Gateway Timeout", classHTTP, "Gateway Timeout"},
-		{"HTTP 429: slow down\nplease", classHTTP, "HTTP 429: slow down"},
-		{traceback + "TimeoutError\n", classTimeout, "TimeoutError"},
-		{traceback + "asyncio.exceptions.TimeoutError: \n\n", classTimeout, "asyncio.exceptions.TimeoutError:"},
-		{traceback + "aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected", classConnection,
+		{"Bad Request", failures.HTTP, "Bad Request"},
+		{"Gateway Timeout", failures.HTTP, "Gateway Timeout"},
+		{"HTTP 429: slow down\nplease", failures.HTTP, "HTTP 429: slow down"},
+		{traceback + "TimeoutError\n", failures.Timeout, "TimeoutError"},
+		{traceback + "asyncio.exceptions.TimeoutError: \n\n", failures.Timeout, "asyncio.exceptions.TimeoutError:"},
+		{traceback + "aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected", failures.Connection,
 			"aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected"},
 		{traceback + "\nThe above exception was the direct cause of the following exception:\n\n" + traceback +
-			"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host a:8000 ssl:default", classConnection,
+			"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host a:8000 ssl:default", failures.Connection,
 			"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host a:8000 ssl:default"},
-		{"Stream error: reset", classConnection, "Stream error: reset"},
-		{traceback + "KeyError: 'choices'", classOther, "KeyError: 'choices'"},
-		{strings.Repeat("ü", 300), classOther, strings.Repeat("ü", 250)},
-		{"x" + strings.Repeat("ü", 300), classOther, "x" + strings.Repeat("ü", 249)},
+		{"Stream error: reset", failures.Connection, "Stream error: reset"},
+		{traceback + "KeyError: 'choices'", failures.Other, "KeyError: 'choices'"},
+		{strings.Repeat("ü", 300), failures.Other, strings.Repeat("ü", 250)},
+		{"x" + strings.Repeat("ü", 300), failures.Other, "x" + strings.Repeat("ü", 249)},
 	}
 	for _, test := range tests {
-		if got := classify([]byte(test.message)); got != (failure{test.class, test.line}) {
+		if got := classify(test.message); got != (failures.Failure{Class: test.class, Line: test.line}) {
 			t.Errorf("%q: got %q, want %q %q", test.message, got, test.class, test.line)
 		}
 	}

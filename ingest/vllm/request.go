@@ -3,6 +3,7 @@ package vllm
 import (
 	"time"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -10,7 +11,7 @@ import (
 // A verdict says how a request ended.
 type verdict struct {
 	status  schemas.Status
-	failure failure
+	failure failures.Failure
 }
 
 // spoiltRequest reports whether the record of request i is malformed.
@@ -38,7 +39,7 @@ func (u *run) gapCount(i int) int64 {
 // chat endpoint, an answer of status 200 that never held a choice, which the
 // tool counts as completed.
 func (u *run) silent(i int) bool {
-	return u.ttfts.at(i) <= 0 && u.gapCount(i) == 0 && u.failures.at(i) == failure{} &&
+	return u.ttfts.at(i) <= 0 && u.gapCount(i) == 0 && u.failures.at(i) == failures.Failure{} &&
 		u.ttfts.seen && u.gaps.seen
 }
 
@@ -86,16 +87,16 @@ func (u *run) judgeByError(i int) verdict {
 	switch {
 	case u.spoiltRequest(i):
 		return u.malformed(i)
-	case u.failures.at(i) == failure{}:
+	case u.failures.at(i) == failures.Failure{}:
 		return verdict{status: schemas.StatusOK}
 	}
 	return u.failed(i)
 }
 
 func (u *run) malformed(i int) verdict {
-	f := failure{class: classBadRecord}
+	f := failures.Failure{Class: failures.BadRecord}
 	if u.lost(i) {
-		f.line = "the file breaks off in its record"
+		f.Line = "the file breaks off in its record"
 	}
 	return verdict{schemas.StatusFailed, f}
 }
@@ -103,8 +104,8 @@ func (u *run) malformed(i int) verdict {
 // failed: an empty message is that of an HTTP error without a reason phrase.
 func (u *run) failed(i int) verdict {
 	f := u.failures.at(i)
-	if f == (failure{}) && i < len(u.failures.of) {
-		f.class = classHTTP
+	if f == (failures.Failure{}) && i < len(u.failures.of) {
+		f.Class = failures.HTTP
 	}
 	return verdict{schemas.StatusFailed, f}
 }
@@ -117,7 +118,7 @@ func (u *run) requestRecord(i int) *schemas.Request {
 	v := u.verdicts(i)
 	rec := &schemas.Request{
 		At: u.pos, Index: i, Status: v.status,
-		ErrorClass: nonEmpty(v.failure.class), Error: nonEmpty(v.failure.line),
+		ErrorClass: nonEmpty(v.failure.Class), Error: nonEmpty(v.failure.Line),
 	}
 	rec.At.Request = i
 	rec.At.Offset = u.offsets[i]
@@ -179,7 +180,7 @@ func (u *run) addNotes() {
 		switch {
 		case v.status == schemas.StatusSuspect:
 			suspect++
-		case v.failure.class == classBadRecord && !u.lost(i):
+		case v.failure.Class == failures.BadRecord && !u.lost(i):
 			spoilt++
 		}
 		if v.status != schemas.StatusOK || !u.gaps.seen {
@@ -215,8 +216,8 @@ func (u *run) addNotes() {
 		u.note("the first gap of every request equals its TTFT: a fault of the client of vLLM v0.5.1 to v0.5.4, which counts the TTFT twice in gaps and E2EL")
 	}
 	u.noteEarlyEnds()
-	if u.failures.dropped {
-		u.note("more than %d different error messages: of the further ones only the class is kept", maxFailures)
+	if note := u.failures.Note(); note != "" {
+		u.note("%s", note)
 	}
 }
 
@@ -233,7 +234,7 @@ func (u *run) noteEarlyEnds() {
 			completed++
 			lengths[u.outputLens.at(i)]++
 			longest = max(longest, u.outputLens.at(i))
-		case v.failure.class == classNoChunk || v.failure.class == classConnection:
+		case v.failure.Class == failures.NoChunk || v.failure.Class == failures.Connection:
 			gone++
 		}
 	}

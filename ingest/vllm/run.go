@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -171,7 +172,7 @@ func (u *run) closeLatency(r *Reader) {
 	u.record.Dialect = "latency"
 	u.verdicts = func(i int) verdict {
 		if u.latencies.at(i) < 0 {
-			return verdict{schemas.StatusFailed, failure{class: classBadRecord}}
+			return verdict{schemas.StatusFailed, failures.Failure{Class: failures.BadRecord}}
 		}
 		return verdict{status: schemas.StatusOK}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -187,7 +188,7 @@ func (u *run) turnRecord(i int) *schemas.Request {
 		rec.E2ELMethod = schemas.Some("upper_bound")
 	}
 	if t.spoilt {
-		rec.Status, rec.ErrorClass = schemas.StatusFailed, schemas.Some(classBadRecord)
+		rec.Status, rec.ErrorClass = schemas.StatusFailed, schemas.Some(failures.BadRecord)
 	}
 	return rec
 }
