@@ -34,9 +34,10 @@ func appendFrame(dst, chunk []byte) []byte {
 	return frames().EncodeAll(chunk, dst)
 }
 
-// mostlyNumbers looks at some of the chunk.
+// mostlyNumbers looks at a thousand places in a chunk: less would do, and all of it
+// would take a fifth of the time of coding it.
 func mostlyNumbers(chunk []byte) bool {
-	const step = 61 // in no step with what repeats
+	const step = 1021 // in no step with what repeats
 	for i := 0; i < len(chunk); i += step {
 		if numberCode[chunk[i]].bits == 0 {
 			return false

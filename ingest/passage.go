@@ -187,17 +187,32 @@ func (p *passage) advance() bool {
 
 // Read is the reader's of records. Damage ends the upload, as far as it sees.
 func (p *passage) Read(b []byte) (int, error) {
-	for len(p.rest) == 0 {
-		if !p.advance() {
-			if p.src.err != nil {
-				return 0, p.src.err
-			}
-			return 0, io.EOF
-		}
+	if err := p.any(); err != nil {
+		return 0, err
 	}
 	n := copy(b, p.rest)
 	p.rest = p.rest[n:]
 	return n, nil
+}
+
+// Chunk is Read without copying, see [jsonscan.Chunker].
+func (p *passage) Chunk() ([]byte, error) {
+	if err := p.any(); err != nil {
+		return nil, err
+	}
+	all := p.rest
+	p.rest = nil
+	return all, nil
+}
+
+// any sees to it that there is something to read.
+func (p *passage) any() error {
+	for len(p.rest) == 0 {
+		if !p.advance() {
+			return cmp.Or(p.src.err, io.EOF)
+		}
+	}
+	return nil
 }
 
 // wait lets the rest of the upload pass, counts it against the archive that it is

@@ -40,6 +40,9 @@ func (s *Scanner) at() byte {
 // bytes than before.
 func (s *Scanner) fill() bool {
 	s.flush()
+	if s.chunks != nil {
+		return s.fillFromChunks()
+	}
 	if s.pos > 0 {
 		s.prev = s.buf[s.pos-1]
 		n := copy(s.buf, s.buf[s.pos:s.end])
@@ -66,6 +69,99 @@ func (s *Scanner) fill() bool {
 	}
 	s.eof, s.readErr = true, io.ErrNoProgress
 	return false
+}
+
+// A Chunker is a reader that also lends what it reads: a Scanner looks at it where it
+// lies, and copies only what is cut by the end of a chunk.
+type Chunker interface {
+	io.Reader
+	// Chunk returns what comes next, which nobody may change, and keeps it until the
+	// next call. With an error there is nothing.
+	Chunk() ([]byte, error)
+}
+
+// A bridge is how a Scanner gets from one chunk to the next: buf is then its own
+// memory, with the unread end of one and the beginning of the other.
+type bridge struct {
+	own  []byte
+	to   []byte // the chunk whose beginning lies in own; nil where there is no bridge
+	seam int    // where in own that is
+}
+
+// bridged is how much of a chunk goes into a bridge at least, which is more than what
+// is looked at together.
+const bridged = 4096
+
+func (s *Scanner) fillFromChunks() bool {
+	unread := s.end - s.pos
+	for s.end-s.pos <= unread {
+		if s.to == nil || s.end-s.seam == len(s.to) && s.pos < s.seam {
+			if !s.nextChunk() {
+				return false
+			}
+		} else if s.pos >= s.seam {
+			s.cross()
+		} else if !s.widen() {
+			return false
+		}
+	}
+	return true
+}
+
+// cross leaves the bridge behind.
+func (s *Scanner) cross() {
+	s.prev = s.own[s.seam-1]
+	s.base += int64(s.seam)
+	s.pos -= s.seam
+	s.buf, s.end, s.to = s.to, len(s.to), nil
+	s.remark()
+}
+
+// widen puts more of the next chunk into the bridge. It returns false where the
+// bridge is full of what is unread.
+func (s *Scanner) widen() bool {
+	s.slide()
+	more := s.to[s.end-s.seam:]
+	n := copy(s.own[s.end:min(s.end+bridged, len(s.own))], more)
+	s.end += n
+	return n > 0
+}
+
+// slide moves what is unread to the front of the scanner's own memory.
+func (s *Scanner) slide() {
+	if s.pos > 0 {
+		s.prev = s.buf[s.pos-1]
+	}
+	n := copy(s.own, s.buf[s.pos:s.end])
+	s.base += int64(s.pos)
+	s.seam -= s.pos
+	s.buf, s.pos, s.end = s.own, 0, n
+	s.remark()
+}
+
+// nextChunk goes on to the next chunk, over a bridge where there is something unread.
+// It returns false at the end, and where there is more unread than memory for it.
+func (s *Scanner) nextChunk() bool {
+	if s.eof || s.end-s.pos >= len(s.own) {
+		return false
+	}
+	s.slide()
+	s.to = nil
+	chunk, err := s.chunks.Chunk()
+	if err != nil {
+		s.eof = true
+		if err != io.EOF {
+			s.readErr = err
+		}
+		return false
+	}
+	if s.end == 0 {
+		s.buf, s.end = chunk, len(chunk)
+		return true
+	}
+	s.to, s.seam = chunk, s.end
+	s.end += copy(s.own[s.end:min(s.end+bridged, len(s.own))], chunk)
+	return true
 }
 
 // capture starts to keep the text from the next byte on, up to limit bytes.

@@ -48,13 +48,15 @@ func (k Kind) String() string {
 // comment for how. Its memory is its buffer, the open containers and the
 // longest string asked for.
 type Scanner struct {
-	r       io.Reader
-	opts    Options
-	buf     []byte
-	pos     int   // next byte in buf
-	end     int   // end of what was read into buf
-	base    int64 // offset in the stream of buf[0]
-	prev    byte  // byte before buf[0]; the stream starts behind an imagined newline
+	r      io.Reader
+	opts   Options
+	buf    []byte
+	pos    int     // next byte in buf
+	end    int     // end of what was read into buf
+	base   int64   // offset in the stream of buf[0]
+	prev   byte    // byte before buf[0]; the stream starts behind an imagined newline
+	chunks Chunker // instead of r, where it is one
+	bridge
 	eof     bool  // r has no more
 	readErr error // why, where it was a fault
 
@@ -78,7 +80,10 @@ func NewScanner(r io.Reader, opts Options) *Scanner {
 	opts.Buffer = max(orDefault(opts.Buffer, DefaultBuffer), leastBuffer)
 	opts.Depth = orDefault(opts.Depth, DefaultDepth)
 	opts.String = orDefault(opts.String, DefaultString)
-	return &Scanner{r: r, opts: opts, buf: make([]byte, opts.Buffer), prev: '\n', mark: -1}
+	s := &Scanner{r: r, opts: opts, prev: '\n', mark: -1, bridge: bridge{own: make([]byte, opts.Buffer)}}
+	s.buf = s.own
+	s.chunks, _ = r.(Chunker)
+	return s
 }
 
 func orDefault(v, def int) int {

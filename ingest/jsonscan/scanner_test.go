@@ -425,11 +425,15 @@ func FuzzValid(f *testing.F) {
 		`01`, `-`, `1.`, `tru`, `[[[[]]]]`, ` `, `1 2`, `"\u12"`, "\ufeff1", "[1,\r\n\t2]",
 	} {
 		f.Add(seed, uint16(0))
+		f.Add(seed, uint16(9))
 	}
 	f.Fuzz(func(t *testing.T, text string, shape uint16) {
 		opts := Options{Buffer: int(shape%97) + 1, Depth: 10000, String: 1 << 20}
 		open := func() *Scanner {
 			rnd := rand.New(rand.NewPCG(uint64(shape), 1))
+			if shape&1 == 1 {
+				return NewScanner(&lender{text: text, rnd: rnd}, opts)
+			}
 			return NewScanner(&ragged{strings.NewReader(text), rnd}, opts)
 		}
 		skipper := open()
@@ -487,4 +491,78 @@ type ragged struct {
 
 func (r *ragged) Read(p []byte) (int, error) {
 	return r.r.Read(p[:min(len(p), 1+r.rnd.IntN(40))])
+}
+
+// A lender lends a text in chunks of all lengths, and spoils the one before.
+type lender struct {
+	text string
+	rnd  *rand.Rand
+	lent []byte
+}
+
+func (l *lender) Read([]byte) (int, error) { return 0, errors.New("asked to copy") }
+
+func (l *lender) Chunk() ([]byte, error) {
+	for i := range l.lent {
+		l.lent[i] = 'x'
+	}
+	if l.text == "" {
+		return nil, io.EOF
+	}
+	n := min(len(l.text), l.rnd.IntN(3*bridged)>>l.rnd.IntN(14))
+	l.lent = []byte(l.text[:n])
+	l.text = l.text[n:]
+	return l.lent, nil
+}
+
+// TestChunks: a text that is lent in chunks reads as one that is copied, with every
+// offset.
+func TestChunks(t *testing.T) {
+	var b strings.Builder
+	rnd := rand.New(rand.NewPCG(3, 4))
+	b.WriteString("[")
+	for i := range 3000 {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		switch i % 4 {
+		case 0:
+			fmt.Fprintf(&b, "%q", strings.Repeat("é\n", rnd.IntN(100)))
+		case 1:
+			fmt.Fprintf(&b, "[%v, %v, 12]", rnd.Float64(), rnd.Float64()/1e6)
+		case 2:
+			b.WriteString(strings.Repeat(" ", rnd.IntN(6000)) + "NaN")
+		default:
+			fmt.Fprintf(&b, `{"k%d": null, "text": %q}`, i, strings.Repeat("x", rnd.IntN(3*bridged)))
+		}
+	}
+	b.WriteString("]")
+	want, err := offsets(NewScanner(strings.NewReader(b.String()), Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(20) {
+		for _, buffer := range []int{64, 100, 5000, 0} {
+			got, err := offsets(NewScanner(&lender{text: b.String(), rnd: rand.New(rand.NewPCG(seed, 1))}, Options{Buffer: buffer}))
+			if err != nil || got != want {
+				t.Fatalf("seed %d, buffer of %d: %v, or other values", seed, buffer, err)
+			}
+		}
+	}
+}
+
+// offsets returns every element of an array behind its offset.
+func offsets(s *Scanner) (string, error) {
+	var b strings.Builder
+	s.Array()
+	for s.Next() {
+		s.Peek()
+		at := s.Offset()
+		text, err := s.Raw(nil, 1<<20)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%d %s %d\n", at, text, s.Offset())
+	}
+	return b.String(), s.Err()
 }

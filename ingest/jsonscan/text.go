@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -95,8 +96,8 @@ func plain(b []byte) int {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^('"'*ones), w^('\\'*ones)
 		found := (quote-ones)&^quote | (slash-ones)&^slash | (w-' '*ones)&^w
-		if found&highs != 0 {
-			break
+		if found &= highs; found != 0 {
+			return i + bits.TrailingZeros64(found)>>3
 		}
 	}
 	for ; i < len(b); i++ {
