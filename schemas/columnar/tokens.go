@@ -196,6 +196,7 @@ type tokensFile struct {
 	groups []rowGroup
 	delta  deltaEncoder
 	plain  []byte
+	spare  [pageColumns][][]byte // memory of pages that are written
 }
 
 // A page is the compressed bytes of some rows of a column.
@@ -247,13 +248,13 @@ func (f *tokensFile) begin(w io.Writer) error {
 func (f *tokensFile) add(t *tokenRows) error {
 	var pages tokenPages
 	rows := len(t.gap)
-	pages[columnRequest] = f.page(appendRuns(&f.delta, f.plain[:0], t.request), rows)
+	pages[columnRequest] = f.page(columnRequest, appendRuns(&f.delta, f.plain[:0], t.request), rows)
 	pages[columnRequest].stats = statsOfRuns(t.request)
-	pages[columnChunk] = f.page(appendRuns(&f.delta, f.plain[:0], t.chunk), rows)
+	pages[columnChunk] = f.page(columnChunk, appendRuns(&f.delta, f.plain[:0], t.chunk), rows)
 	pages[columnChunk].stats = statsOfRuns(t.chunk)
-	pages[columnGap] = f.page(appendDelta(&f.delta, f.plain[:0], t.gap), rows)
+	pages[columnGap] = f.page(columnGap, appendDelta(&f.delta, f.plain[:0], t.gap), rows)
 	pages[columnGap].stats = statsOf(t.gap)
-	pages[columnTokens] = f.page(appendDelta(&f.delta, appendLevels(f.plain[:0], t.known), t.tokens), rows)
+	pages[columnTokens] = f.page(columnTokens, appendDelta(&f.delta, appendLevels(f.plain[:0], t.known), t.tokens), rows)
 	pages[columnTokens].stats = statsOf(t.tokens)
 	pages[columnTokens].stats.nulls = int64(rows - len(t.tokens))
 	f.group = append(f.group, pages)
@@ -264,10 +265,15 @@ func (f *tokensFile) add(t *tokenRows) error {
 	return nil
 }
 
-// page compresses plain, whose memory it keeps for the next one.
-func (f *tokensFile) page(plain []byte, rows int) page {
+// page compresses plain, whose memory it keeps for the next one, into that of a page
+// of the same column which is written, if there is one.
+func (f *tokensFile) page(column int, plain []byte, rows int) page {
 	f.plain = plain
-	return page{data: zstdPages.Encode(nil, plain), plain: len(plain), rows: rows}
+	var data []byte
+	if last := len(f.spare[column]) - 1; last >= 0 {
+		data, f.spare[column] = f.spare[column][last], f.spare[column][:last]
+	}
+	return page{data: zstdPages.Encode(data, plain), plain: len(plain), rows: rows}
 }
 
 // appendLevels appends the definition levels of a column that may be NULL: their
@@ -302,6 +308,11 @@ func (f *tokensFile) endGroup() error {
 		}
 	}
 	f.groups = append(f.groups, g)
+	for c := range pageColumns {
+		for i := range f.group {
+			f.spare[c] = append(f.spare[c], f.group[i][c].data)
+		}
+	}
 	clear(f.group)
 	f.group, f.rows = f.group[:0], 0
 	return nil
@@ -375,9 +386,9 @@ func (f *tokensFile) writeRunID(g *rowGroup, ordinal int, runID string) error {
 		return err
 	}
 	const bitWidth = 1
-	index := f.page(appendRun([]byte{bitWidth}, g.rows, 0), g.rows)
-	data := file.NewDataPageV1(memory.NewBufferBytes(index.data), int32(g.rows), f.props.DictionaryIndexEncoding(),
-		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(index.plain))
+	index := appendRun([]byte{bitWidth}, g.rows, 0)
+	data := file.NewDataPageV1(memory.NewBufferBytes(zstdPages.Encode(nil, index)), int32(g.rows), f.props.DictionaryIndexEncoding(),
+		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(index)))
 	if _, err := w.WriteDataPage(data); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package columnar
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,6 +34,10 @@ func newZstdCodec() zstdCodec {
 	return zstdCodec{Codec: arrow, enc: enc}
 }
 
-func (z zstdCodec) Encode(dst, src []byte) []byte { return z.enc.EncodeAll(src, dst[:0]) }
+// Encode makes room for what cannot be compressed: the encoder itself would find out
+// at the end that there is none for the frame around it, and copy everything.
+func (z zstdCodec) Encode(dst, src []byte) []byte {
+	return z.enc.EncodeAll(src, slices.Grow(dst[:0], z.enc.MaxEncodedSize(len(src))))
+}
 
 func (z zstdCodec) EncodeLevel(dst, src []byte, _ int) []byte { return z.Encode(dst, src) }

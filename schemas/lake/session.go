@@ -206,7 +206,13 @@ type Blob struct {
 	file    *os.File
 	sum     hash.Hash
 	size    int64
+	begun   int64 // bytes that are on their way to the disk
 }
+
+// writeAhead is how many bytes of a blob wait in memory before the disk gets them. A
+// blob is synced when it is whole, while nothing else is left to do; with most of it
+// on the disk by then, that takes no longer for a large one.
+const writeAhead = 4 << 20
 
 // Create begins a blob.
 func (s *Session) Create() (*Blob, error) {
@@ -233,8 +239,17 @@ func (b *Blob) Write(p []byte) (int, error) {
 	if b.sum != nil {
 		b.sum.Write(p[:n])
 	}
-	b.size += int64(n)
+	if b.size += int64(n); b.size-b.begun >= writeAhead && b.session.lasts() {
+		beginWriting(b.file, b.begun, b.size-b.begun)
+		b.begun = b.size
+	}
 	return n, err
+}
+
+// lasts reports whether what is published is synced to a disk.
+func (s *Session) lasts() bool {
+	d, ok := s.lake.store.(*directory)
+	return ok && !d.nosync
 }
 
 // SHA256 returns the digest of what was written so far, in hex. The blob is one of
