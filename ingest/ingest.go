@@ -100,6 +100,7 @@ type Report struct {
 	*lake.Receipt
 	Known    bool     // the lake had the upload already: nothing was done
 	Archive  bool     // it is of an archive itself, of which something was refused
+	New      []bool   // by run, where not known: false for one that the lake had, of another upload or parser
 	Warnings []string // what the user should know about the runs
 }
 
@@ -462,6 +463,17 @@ func addReject(rejects []lake.Reject, r *schemas.Reject) []lake.Reject {
 
 func (rep *Report) addReject(r *schemas.Reject) { rep.Rejects = addReject(rep.Rejects, r) }
 
+// NewRuns are the runs that the lake did not have.
+func (rep *Report) NewRuns() []lake.RunEntry {
+	var entries []lake.RunEntry
+	for i, isNew := range rep.New {
+		if isNew {
+			entries = append(entries, rep.Runs[i])
+		}
+	}
+	return entries
+}
+
 // conclude says of an upload whose runs were not all usable that it is
 // quarantined.
 func (rep *Report) conclude() {
@@ -490,6 +502,7 @@ func (in *Ingester) commit(p *prepared) (*Report, error) {
 		return old.report(), err
 	}
 	for i, m := range p.runs {
+		isNew := in.isNew(m)
 		if err := in.commitRun(m, p); err != nil {
 			return nil, err
 		}
@@ -498,6 +511,7 @@ func (in *Ingester) commit(p *prepared) (*Report, error) {
 			continue
 		}
 		p.Runs[i].Manifest = m.Name()
+		p.New = append(p.New, isNew)
 	}
 	return p.Report, in.session.PutReceipt(p.Receipt)
 }
@@ -507,6 +521,13 @@ func (p *prepared) report() *Report {
 		return nil
 	}
 	return p.Report
+}
+
+// isNew reports whether readers will see one run more for m: a sweep tells each of
+// its runs in a file and again in a list, and a file may be copied.
+func (in *Ingester) isNew(m *lake.Manifest) bool {
+	_, read := in.parsers[m.RunID]
+	return !read && len(in.byDigest[m.ContentDigest]) == 0
 }
 
 // commitRun publishes a run's manifest under its identity and warns where the
@@ -635,6 +656,9 @@ func (rep *Report) Summary() string {
 			requests, gaps = requests+r.Requests, gaps+r.Gaps
 		}
 		fmt.Fprintf(&b, "%d runs, %d requests, %d chunk gaps", len(rep.Runs), requests, gaps)
+		if again := len(rep.Runs) - len(rep.NewRuns()); again > 0 {
+			fmt.Fprintf(&b, "; %d of the runs are in the lake already, from another file", again)
+		}
 		if rep.Quarantined != "" {
 			fmt.Fprintf(&b, "; the rest is quarantined: %s", rep.Quarantined)
 		}

@@ -48,6 +48,7 @@ var hostile = []struct {
 	{"overflow.json", edited(`[0.1, 0.2]`, `[1e400, 0.2]`), 0, "ttfts[0]: found 1e400, expected a time", 2},
 	{"answer-of-10MB.json", edited(`"generated_texts": [""`, `"generated_texts": ["`+strings.Repeat("x", 10<<20)+`"`), 0, "", 2},
 	{"error-of-10MB.json", edited(`"errors": [""`, `"errors": ["`+strings.Repeat("x", 10<<20)+`"`), 0, "errors[0]: found a longer string", 2},
+	{"model-of-10MB.json", edited(`"model_id": "m"`, `"model_id": "`+strings.Repeat("m", 10<<20)+`"`), 0, "model_id: found a longer value, expected a string of at most", 2},
 	{"key-of-10MB.json", func() []byte { return []byte(hostileResult(`"` + strings.Repeat("k", 10<<20) + `": 1, `)) }, 3, "--max-string raises the limit", 0},
 	{"nested-10000-deep.json", func() []byte {
 		return []byte(hostileResult(`"deep": ` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `, `))

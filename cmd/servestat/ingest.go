@@ -113,8 +113,8 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 
 // A tally counts what became of uploads.
 type tally struct {
-	uploads, runs, requests, gaps, known, quarantined, rejects, skipped int
-	logEvents, samples, evals                                           int
+	uploads, runs, requests, gaps, known, again, quarantined, rejects, skipped int
+	logEvents, samples, evals                                                  int
 }
 
 func (t tally) String() string {
@@ -125,6 +125,9 @@ func (t tally) String() string {
 	}
 	if t.evals > 0 {
 		fmt.Fprintf(&b, ", %s", count(t.evals, "judged answer"))
+	}
+	if t.again > 0 {
+		fmt.Fprintf(&b, "; %s in the lake already, from another file", count(t.again, "run"))
 	}
 	for _, part := range []struct {
 		n    int
@@ -272,7 +275,7 @@ func (a *app) resources() (jobs int, memory int64, err error) {
 func (t *tally) merge(o tally) {
 	t.uploads, t.runs, t.requests, t.gaps = t.uploads+o.uploads, t.runs+o.runs, t.requests+o.requests, t.gaps+o.gaps
 	t.known, t.quarantined, t.rejects, t.skipped = t.known+o.known, t.quarantined+o.quarantined, t.rejects+o.rejects, t.skipped+o.skipped
-	t.logEvents, t.samples, t.evals = t.logEvents+o.logEvents, t.samples+o.samples, t.evals+o.evals
+	t.logEvents, t.samples, t.evals, t.again = t.logEvents+o.logEvents, t.samples+o.samples, t.evals+o.evals, t.again+o.again
 }
 
 func (t *tally) add(rep *ingest.Report) {
@@ -293,8 +296,10 @@ func (t *tally) add(rep *ingest.Report) {
 		t.samples += int(o.Samples)
 		t.evals += int(o.Evals)
 	}
-	t.runs += len(rep.Runs)
-	for _, r := range rep.Runs {
+	fresh := rep.NewRuns()
+	t.runs += len(fresh)
+	t.again += len(rep.Runs) - len(fresh)
+	for _, r := range fresh {
 		t.requests += int(r.Requests)
 		t.gaps += int(r.Gaps)
 	}

@@ -109,7 +109,7 @@ func (t *rebuildTally) add(r ingest.Rebuilt) {
 }
 
 func (t rebuildTally) String() string {
-	text := fmt.Sprintf("%s: %s read again", count(t.uploads, "upload"), count(t.runs, "run"))
+	text := fmt.Sprintf("%s: %s read again", count(t.uploads, "upload"), count(t.runs+t.again, "run"))
 	for _, part := range []struct {
 		n    int
 		what string

@@ -52,7 +52,7 @@ func TestValues(t *testing.T) {
 }
 
 // TestLongValues: what is too long is left out with a note, and still counts in
-// the digest.
+// the digest. Whoever asks for it is told by a reject, at its place.
 func TestLongValues(t *testing.T) {
 	long := func(c string) (*Values, string) {
 		values, _ := collect(t, `{"a": "`+strings.Repeat(c, maxValue)+`", "b": 1}`)
@@ -62,6 +62,16 @@ func TestLongValues(t *testing.T) {
 	_, y := long("y")
 	if v.Has("a") || !v.Has("b") || len(v.Notes) != 1 || x == y {
 		t.Errorf("has a: %v, notes %q", v.Has("a"), v.Notes)
+	}
+	v.Text("a")
+	v.Text("c")
+	v.Int("b")
+	reject, ok := v.u.take().(*schemas.Reject)
+	if !ok || reject.At.Offset != 6 || reject.Fatal || reject.Reason != "a: found a longer value, expected a string of at most 65536 bytes" {
+		t.Errorf("%+v", reject)
+	}
+	if more := v.u.take(); more != nil {
+		t.Errorf("%+v", more)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 
 const (
 	// maxValue bounds the text of a value that is kept, and maxValues that of
-	// all values of an object. A longer value is left out, with a note.
+	// all values of an object. A longer value is left out, with a note, and with a
+	// reject where something would have come of it.
 	maxValue  = 64 << 10
 	maxValues = 4 << 20
 	maxKeys   = 10_000
@@ -39,7 +40,9 @@ type Values struct {
 	at   map[string]int64
 	hash map[string][sha256.Size]byte // of values that were left out
 	used map[string]bool
-	size int
+	// leftOut are those of hash that were too long to keep, or too many.
+	leftOut map[string]bool
+	size    int
 }
 
 // ReadValues reads the object that comes next.
@@ -54,7 +57,7 @@ func ReadValues(u *Upload) *Values {
 // NewValues returns Values with nothing in them, for a Format that reads the
 // members of its object one by one.
 func NewValues(u *Upload) *Values {
-	return &Values{u: u, text: map[string]string{}, at: map[string]int64{}, hash: map[string][sha256.Size]byte{}, used: map[string]bool{}}
+	return &Values{u: u, text: map[string]string{}, at: map[string]int64{}, hash: map[string][sha256.Size]byte{}, used: map[string]bool{}, leftOut: map[string]bool{}}
 }
 
 // read takes in the members of the object that comes next.
@@ -89,7 +92,7 @@ func (v *Values) add(key string, depth int) {
 		return
 	}
 	if c.over || len(v.text) >= maxKeys {
-		v.leaveOut(key, h)
+		v.leaveOut(key, h, at)
 		return
 	}
 	v.set(key, string(c.text), at)
@@ -112,7 +115,7 @@ func (v *Values) SetDigest(key, digest string) {
 }
 
 // leaveOut keeps the digest of a value that is too long to keep.
-func (v *Values) leaveOut(key string, h hash.Hash) {
+func (v *Values) leaveOut(key string, h hash.Hash, at int64) {
 	if len(v.hash) >= maxKeys {
 		return
 	}
@@ -123,6 +126,8 @@ func (v *Values) leaveOut(key string, h hash.Hash) {
 		v.Twice = key
 	}
 	v.hash[key] = [sha256.Size]byte(h.Sum(nil))
+	v.at[key] = at
+	v.leftOut[key] = true
 }
 
 // Set takes in a value that the Format has read itself, as JSON text.
@@ -130,7 +135,7 @@ func (v *Values) Set(key, text string, at int64) {
 	if len(text) > min(maxValue, maxValues-v.size) || len(v.text) >= maxKeys {
 		h := sha256.New()
 		h.Write([]byte(text))
-		v.leaveOut(key, h)
+		v.leaveOut(key, h, at)
 		return
 	}
 	v.set(key, text, at)
@@ -198,6 +203,9 @@ func (v *Values) At(key string) int64 {
 // of another kind than expected is rejected, and stays for Rest.
 func get[T any](v *Values, key, want string, parse func([]byte) (T, bool)) schemas.Opt[T] {
 	text, ok := v.text[key]
+	if v.leftOut[key] {
+		v.u.Reject(v.At(key), v.u.request, "%s: found a longer value, expected %s of at most %d bytes", key, want, maxValue)
+	}
 	if !ok || text == "null" {
 		v.used[key] = true
 		return schemas.Opt[T]{}

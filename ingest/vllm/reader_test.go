@@ -299,6 +299,21 @@ func TestLargeSettings(t *testing.T) {
 	}
 }
 
+// TestLongModel: a run whose model is a text of 10 MB, of a client that was given the
+// wrong file, was taken in without a model, and a note on the run was all that told
+// of it. Whoever looked at the receipt saw nothing, and found the run nowhere.
+func TestLongModel(t *testing.T) {
+	text := `{"backend": "openai", "model_id": "` + strings.Repeat("m", 10<<20) + `", "completed": 1}`
+	records := read(t, strings.NewReader(text))
+	reject, ok := records[0].(*schemas.Reject)
+	if !ok || reject.Fatal || reject.At.Offset != 34 || reject.Reason != "model_id: found a longer value, expected a string of at most 65536 bytes" {
+		t.Errorf("%+v", records[0])
+	}
+	if run, ok := records[1].(*schemas.Run); !ok || run.Model.OK || run.Completed.V != 1 || len(run.Notes) != 1 {
+		t.Errorf("%+v", records[1])
+	}
+}
+
 func TestClassify(t *testing.T) {
 	const traceback = "Traceback (most recent call last):\n  File \"x.py\", line 1\n    await f()\n"
 	tests := []struct{ message, class, line string }{

@@ -29,8 +29,8 @@ type run struct {
 	// What was found.
 	digests                                             map[string]digest // of every key's value
 	settings                                            map[string]setting
-	kept                                                int      // bytes in settings
-	dropped                                             []string // keys of settings that were too long
+	kept                                                int // bytes in settings
+	dropped                                             []droppedSetting
 	inputLens, outputLens, ttfts, startTimes, latencies column
 
 	gaps     gapColumn
@@ -156,8 +156,8 @@ func (u *run) newRecord(producer, bench string) *schemas.Run {
 			rec.Extra[key] = string(v.text)
 		}
 	}
-	for _, key := range u.dropped {
-		rec.Notes = append(rec.Notes, fmt.Sprintf("the value of %q is left out: it is longer than %d bytes, or the run's values together than %d", key, maxSetting, maxSettings))
+	for _, d := range u.dropped {
+		rec.Notes = append(rec.Notes, fmt.Sprintf("the value of %q is left out: it is longer than %d bytes, or the run's values together than %d", d.key, maxSetting, maxSettings))
 	}
 	return rec
 }

@@ -12,7 +12,8 @@ import (
 
 const (
 	// maxSetting bounds the text of a value that is kept as it is, and
-	// maxSettings all of a run's together. A longer value is dropped, with a note.
+	// maxSettings all of a run's together. A longer value is dropped, with a note,
+	// and with a reject where something would have come of it.
 	maxSetting  = 64 << 10
 	maxSettings = 4 << 20
 )
@@ -33,7 +34,7 @@ func (r *Reader) readSetting(key string) {
 	}
 	u.digests[key] = c.digest()
 	if c.over {
-		u.dropped = append(u.dropped, key)
+		u.dropped = append(u.dropped, droppedSetting{key, at})
 		return
 	}
 	u.kept += len(c.text)
@@ -41,11 +42,31 @@ func (r *Reader) readSetting(key string) {
 	u.last = key
 }
 
+// A droppedSetting is one that was too long to keep.
+type droppedSetting struct {
+	key string
+	at  int64
+}
+
+// rejectDropped says that a run goes without a value that its file has: one that
+// has no model of 10 MB is compared with nothing, and nobody would know why.
+func (u *run) rejectDropped(r *Reader, key, want string) {
+	for _, d := range u.dropped {
+		if d.key == key {
+			reason := fmt.Sprintf("%s: found a longer value, expected %s of at most %d bytes", key, want, maxSetting)
+			r.queue = append(r.queue, &schemas.Reject{At: r.pos(d.at), Reason: reason})
+		}
+	}
+}
+
 // The setters read a setting. One that is null is missing; one of another kind
 // than expected is rejected, and kept among the keys that are not understood.
 
 func set[T any](u *run, r *Reader, key, want string, parse func([]byte) (T, bool)) schemas.Opt[T] {
 	v, ok := u.settings[key]
+	if !ok {
+		u.rejectDropped(r, key, want)
+	}
 	if !ok || string(v.text) == "null" {
 		return schemas.Opt[T]{}
 	}
