@@ -150,6 +150,9 @@ func completeFromList(run *schemas.Run, name string, r io.Reader) error {
 		for key, value := range other.Extra {
 			complete(run, key, value)
 		}
+		if slices.Contains(run.Notes, noteInterrupted) { // the list has the run too, as it would have been
+			run.ContentDigest = other.ContentDigest
+		}
 	}
 	return list.Err()
 }
