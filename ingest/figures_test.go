@@ -494,6 +494,7 @@ func storedAndCompacted(t *testing.T, what, folder string) {
 		t.Fatal(err)
 	}
 	stored(t, l, what+", after `servestat lake compact`", gaps)
+	explainStored(t, folder)
 }
 
 func stored(t *testing.T, l *lake.Lake, what string, gaps int64) {
