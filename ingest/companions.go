@@ -190,6 +190,8 @@ const phasesAbove = "../../phase_manifest.json"
 func aiperfAccount(dir, name string) (upload string, ok bool) {
 	var want string
 	switch {
+	case strings.HasPrefix(name, "raw_records_") && filepath.Base(dir) == "raw_records": // what a worker wrote of it
+		upload, want = "../profile_export.jsonl", aiperf.FormatRaw
 	case strings.HasSuffix(name, "_raw.jsonl"):
 		upload, want = strings.TrimSuffix(name, "_raw.jsonl")+".jsonl", aiperf.FormatRaw
 	case name == "profile_export_aiperf.json":

@@ -657,7 +657,7 @@ func (rep *Report) Summary() string {
 		}
 		fmt.Fprintf(&b, "%d runs, %d requests, %d chunk gaps", len(rep.Runs), requests, gaps)
 		if again := len(rep.Runs) - len(rep.NewRuns()); again > 0 {
-			fmt.Fprintf(&b, "; %d of the runs are in the lake already, from another file", again)
+			fmt.Fprintf(&b, "; %d of the runs were in the lake already", again)
 		}
 		if rep.Quarantined != "" {
 			fmt.Fprintf(&b, "; the rest is quarantined: %s", rep.Quarantined)

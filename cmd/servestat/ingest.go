@@ -127,7 +127,7 @@ func (t tally) String() string {
 		fmt.Fprintf(&b, ", %s", count(t.evals, "judged answer"))
 	}
 	if t.again > 0 {
-		fmt.Fprintf(&b, "; %s in the lake already, from another file", count(t.again, "run"))
+		fmt.Fprintf(&b, "; %s that the lake had already", count(t.again, "run"))
 	}
 	for _, part := range []struct {
 		n    int

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -54,6 +56,11 @@ type run struct {
 func newRun(pos schemas.Pos) *run {
 	return &run{pos: pos, hash: contentHash(), finishes: map[string]string{}}
 }
+
+// isShard reports whether the file is what one worker wrote, and not yet a result.
+func (u *run) isShard() bool { return shardFile.MatchString(path.Base(u.pos.File)) }
+
+var shardFile = regexp.MustCompile(`^raw_records_.*\.jsonl(\.gz|\.zst)?$`)
 
 // add takes in a record.
 func (u *run) add(l *line, format string) {
@@ -153,7 +160,7 @@ func (u *run) close() {
 	rec.Dialect = u.dialect
 	rec.Detailed = true
 	rec.Clock = schemas.Some("epoch")
-	rec.Truncated = u.truncated
+	rec.Truncated = u.truncated || u.isShard()
 	if u.gaps {
 		rec.GapKind = schemas.ChunkGaps
 	}
@@ -266,6 +273,9 @@ func (u *run) addNotes() {
 		case q.status == schemas.StatusOK && q.ttft != missing && q.output > 1:
 			streamed++
 		}
+	}
+	if u.isShard() {
+		u.note("the raw records of one worker (raw_records_*.jsonl), which AIPerf joins and removes when a benchmark ends: this one was interrupted, and the requests of its other workers are in other files")
 	}
 	if u.truncated {
 		u.note("truncated: the file ends inside a record, and what came after it is not here")

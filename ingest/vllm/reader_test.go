@@ -49,6 +49,8 @@ var cases = []testCase{
 	{"v0.15.0/append_after_crash.json", FormatServe, "--append-result, and the second of three runs was cut short in a text: its requests are whole, the messages of those that failed are gone"},
 	{"v0.15.0/early_ends.json", FormatServe, "the server died: two requests failed, and a third had two of four tokens when its stream ended, which the tool counts as completed"},
 	{"v0.15.0/spec_decode.json", FormatServe, "three gaps for nine tokens: a chunk is not a token"},
+	{"v0.15.0/metadata.json", FormatServe, "--metadata overwrites the keys in front of it, and its values are strings: a date and a number of prompts that are none are rejected and kept as they stand, a model is believed"},
+	{"tensorrt-llm/detailed.json", FormatServe, "TensorRT-LLM's copy of the script: E2EL in an array of its own, which is kept; ours is that of TTFT and gaps"},
 	{"v0.19.1/chat.json", FormatServe, "a chat stream starts with a chunk that carries the role only; its E2EL is a lower bound"},
 	{"v0.19.1/chat_silent.json", FormatServe, "HTTP 200, and then nothing: the tool counts request 1 as completed, request 2 has failed"},
 	{"rust/detailed.json", FormatServe, "the Rust client: null for what is no number, starts that count from 0"},
