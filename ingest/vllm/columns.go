@@ -319,6 +319,11 @@ func (g *gapColumn) add(nanos []int64) (good int) {
 	if g.count[last] == 0 {
 		g.first[last] = nanos[0]
 	}
+	if whole, ok := addedTo(sum, nanos); ok {
+		g.sum[last] = whole
+		g.count[last] += int64(len(nanos))
+		return len(nanos)
+	}
 	for _, v := range nanos {
 		// Neither a term nor the sum may be negative: a sum that passes the
 		// end of its range is.
@@ -330,8 +335,15 @@ func (g *gapColumn) add(nanos []int64) (good int) {
 		good++
 	}
 	g.count[last] += int64(good)
-	if good == len(nanos) {
-		g.sum[last] = sum
-	}
 	return good
+}
+
+// addedTo returns the sum and whether no term of it is negative nor any sum on the way.
+func addedTo(sum int64, nanos []int64) (whole int64, ok bool) {
+	all := int64(0) // negative where one of them is
+	for _, v := range nanos {
+		sum += v
+		all |= v | sum
+	}
+	return sum, all >= 0
 }

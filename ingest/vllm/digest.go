@@ -43,8 +43,9 @@ func (h *hasher) int64s(vs []int64) {
 		h.room(8)
 		n := min(len(vs), (cap(h.buf)-len(h.buf))/8)
 		to := h.buf[len(h.buf) : len(h.buf)+8*n]
-		for i, v := range vs[:n] {
-			binary.LittleEndian.PutUint64(to[8*i:], uint64(v))
+		for _, v := range vs[:n] {
+			binary.LittleEndian.PutUint64(to[:8], uint64(v))
+			to = to[8:]
 		}
 		h.buf = h.buf[:len(h.buf)+8*n]
 		vs = vs[n:]
