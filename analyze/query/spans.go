@@ -1,16 +1,21 @@
 package query
 
 /*
+#cgo CFLAGS: -O3
+#include <stdint.h>
 extern void servestat_in_spans(void *info, void *input, void *output);
+extern void servestat_mark(uint8_t *out, const int64_t *values, size_t n, int64_t least, uint64_t width);
 */
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"reflect"
-	"slices"
+	"sort"
 	"unsafe"
 
 	"github.com/marcboeker/go-duckdb/mapping"
@@ -18,29 +23,29 @@ import (
 )
 
 // inSpansName is a function of SQL, in_spans(key, value, spans): is a value in one
-// of the spans of its key? Spans are a list of {key, least, most}, by ascending key.
-// Where an argument is missing it says no. It is for our own macros: the guard lets
-// no statement call it.
+// of the spans of its key? Spans are records of three big-endian numbers, {key, least,
+// most}, by ascending key, one after the other in a BLOB. Where an argument is missing
+// it says no. It is for our own macros: the guard lets no statement call it.
 //
 // A join of the same meaning costs several times what reading the value does, and
 // exact_percentiles asks it of every token. Keys of neighbouring tokens are the
-// same, so that here the spans are looked up once and compared after that.
+// same, so that here the spans are looked up once and compared after that. A BLOB is
+// handed on to each chunk of rows as an address; a list of structs would be copied.
 const inSpansName = "in_spans"
 
 // registerInSpans makes the function known to a database, through any connection.
 func registerInSpans(ctx context.Context, db *sql.DB) error {
 	key, value := mapping.CreateLogicalType(mapping.TypeUBigInt), mapping.CreateLogicalType(mapping.TypeBigInt)
-	span := mapping.CreateStructType([]mapping.LogicalType{key, value, value}, []string{"key", "least", "most"})
-	spans, boolean := mapping.CreateListType(span), mapping.CreateLogicalType(mapping.TypeBoolean)
+	blob, boolean := mapping.CreateLogicalType(mapping.TypeBlob), mapping.CreateLogicalType(mapping.TypeBoolean)
 	f := mapping.CreateScalarFunction()
 	defer func() {
 		mapping.DestroyScalarFunction(&f)
-		for _, t := range []*mapping.LogicalType{&key, &value, &span, &spans, &boolean} {
+		for _, t := range []*mapping.LogicalType{&key, &value, &blob, &boolean} {
 			mapping.DestroyLogicalType(t)
 		}
 	}()
 	mapping.ScalarFunctionSetName(f, inSpansName)
-	for _, t := range []mapping.LogicalType{key, value, spans} {
+	for _, t := range []mapping.LogicalType{key, value, blob} {
 		mapping.ScalarFunctionAddParameter(f, t)
 	}
 	mapping.ScalarFunctionSetReturnType(f, boolean)
@@ -87,70 +92,78 @@ func servestat_in_spans(_, input, output unsafe.Pointer) {
 	rows := int(mapping.DataChunkGetSize(chunk))
 	keys, keyMask := vector[uint64](mapping.DataChunkGetVector(chunk, 0), rows)
 	values, valueMask := vector[int64](mapping.DataChunkGetVector(chunk, 1), rows)
-	list := mapping.DataChunkGetVector(chunk, 2)
-	lists, listMask := vector[stretch](list, rows)
-	all := spansOf(mapping.ListVectorGetChild(list), int(mapping.ListVectorGetSize(list)))
+	blobs, blobMask := vector[blob](mapping.DataChunkGetVector(chunk, 2), rows)
 	out, _ := vector[byte](mapping.Vector{Ptr: output}, rows)
-	for i := 0; i < rows; {
-		from, key, in := i, keys[i], lists[i]
-		for i++; i < rows && keys[i] == key && lists[i] == in; i++ {
+	for from := 0; from < rows; {
+		if !blobMask.has(from) { // what stands there is nothing
+			from++
+			continue
 		}
-		sought := spans{}
-		if listMask.has(from) {
-			sought = all.within(in).of(key)
-		}
-		sought.mark(out[from:i], values[from:i])
+		to := from + min(alike(keys[from:]), alike(blobs[from:]))
+		spans(blobs[from].bytes()).of(keys[from]).mark(out[from:to], values[from:to])
+		from = to
 	}
-	keyMask.clear(out)
-	valueMask.clear(out)
+	for _, m := range []mask{keyMask, valueMask, blobMask} {
+		m.clear(out)
+	}
 }
 
-// spans are columns of spans, by ascending key.
-type spans struct {
-	key         []uint64
-	least, most []int64
+// alike is how many values at the beginning are the same: most often all of them.
+func alike[T comparable](values []T) int {
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(values[0])))
+	if size := int(unsafe.Sizeof(values[0])); bytes.Equal(raw[size:], raw[:len(raw)-size]) {
+		return len(values)
+	}
+	n := 1
+	for n < len(values) && values[n] == values[0] {
+		n++
+	}
+	return n
 }
 
-// A stretch is a list among the elements of all lists of a column.
-type stretch struct{ offset, length uint64 }
+// A blob is a text of any bytes as DuckDB holds it: its length, and where it is, or,
+// where it is short, the bytes themselves.
+type blob [2]uint64
 
-func spansOf(child mapping.Vector, n int) spans {
-	key, _ := vector[uint64](mapping.StructVectorGetChild(child, 0), n)
-	least, _ := vector[int64](mapping.StructVectorGetChild(child, 1), n)
-	most, _ := vector[int64](mapping.StructVectorGetChild(child, 2), n)
-	return spans{key, least, most}
+// bytes are those of the blob, until the chunk is gone.
+func (b *blob) bytes() []byte {
+	const most = 12
+	n := *(*uint32)(unsafe.Pointer(b))
+	if n <= most {
+		return (*[16]byte)(unsafe.Pointer(b))[4 : 4+n]
+	}
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&b[1])), n)
 }
 
-func (s spans) within(in stretch) spans { return s.slice(int(in.offset), int(in.offset+in.length)) }
+// spans are records of a key, the least and the most value, by ascending key.
+type spans []byte
 
-func (s spans) slice(from, to int) spans {
-	return spans{s.key[from:to], s.least[from:to], s.most[from:to]}
-}
+const spanBytes = 3 * 8
+
+func (s spans) len() int { return len(s) / spanBytes }
+
+// at is number n of a span.
+func (s spans) at(span, n int) uint64 { return binary.BigEndian.Uint64(s[span*spanBytes+n*8:]) }
 
 // of returns the spans of a key.
 func (s spans) of(key uint64) spans {
-	from, _ := slices.BinarySearch(s.key, key)
+	from := sort.Search(s.len(), func(i int) bool { return s.at(i, 0) >= key })
 	to := from
-	for to < len(s.key) && s.key[to] == key {
+	for to < s.len() && s.at(to, 0) == key {
 		to++
 	}
-	return s.slice(from, to)
+	return s[from*spanBytes : to*spanBytes]
 }
 
 // mark says of every value whether it is in one of the spans.
 func (s spans) mark(out []byte, values []int64) {
 	clear(out)
-	values = values[:len(out)]
-	for i, least := range s.least {
-		if s.most[i] < least {
+	for i := range s.len() {
+		least, most := int64(s.at(i, 1)), int64(s.at(i, 2))
+		if most < least {
 			continue
 		}
-		width := uint64(s.most[i] - least)
-		for j, v := range values {
-			if uint64(v-least) <= width { // below least it wraps around
-				out[j] = 1
-			}
-		}
+		C.servestat_mark((*C.uint8_t)(&out[0]), (*C.int64_t)(&values[0]), C.size_t(len(out)), C.int64_t(least), C.uint64_t(most-least))
 	}
 }
 

@@ -104,7 +104,7 @@ CREATE MACRO gap_histogram() AS TABLE
 -- Example: SELECT key AS version, p, us / 1e3 AS ms FROM exact_percentiles([0.5, 0.99], runtime_version, of_runs := max_concurrency = 2) ORDER BY ALL
 CREATE MACRO exact_percentiles(ps, grouped_by, of_runs := true) AS TABLE
     WITH member AS (
-        SELECT run_id, key, dense_rank() OVER (ORDER BY key) AS k FROM (SELECT run_id, grouped_by AS key FROM runs WHERE of_runs)
+        SELECT run_id, hash(run_id) AS run, key, dense_rank() OVER (ORDER BY key) AS k FROM (SELECT run_id, grouped_by AS key FROM runs WHERE of_runs)
     ), bucket AS (
         SELECT k, bucket, sum(n) OVER (PARTITION BY k ORDER BY bucket) AS so_far, sum(n) OVER (PARTITION BY k) AS total
         FROM (
@@ -119,16 +119,17 @@ CREATE MACRO exact_percentiles(ps, grouped_by, of_runs := true) AS TABLE
                bucket_least_ns(min(bucket) FILTER (so_far > floor(h))) AS least, bucket_least_ns(min(bucket) FILTER (so_far > ceil(h)) + 1) - 1 AS most
         FROM (SELECT *, p * (total - 1) AS h FROM bucket, (SELECT DISTINCT CAST(unnest(ps) AS DOUBLE) AS p)) GROUP BY k, p
     ), sought AS (
-        SELECT list({key: hash(run_id), least: least, most: most} ORDER BY hash(run_id)) AS spans FROM span JOIN member USING (k)
+        SELECT unhex(string_agg(lpad(hex(run), 16, '0') || lpad(hex(least), 16, '0') || lpad(hex(most), 16, '0'), '' ORDER BY run)) AS spans
+        FROM span JOIN member USING (k)
     ), found AS (
         -- Below 100 us, a microsecond may be in several buckets.
-        SELECT run_id, CASE WHEN gap_ns < 100000 THEN gap_ns ELSE gap_ns // 1000 * 1000 END AS at_ns, count(*) AS n
-        FROM (SELECT run_id, request_idx, gap_ns FROM tokens, sought WHERE in_spans(hash(run_id), gap_ns, spans)) near
-        ANTI JOIN (SELECT run_id, request_idx FROM requests WHERE status <> 'ok') USING (run_id, request_idx)
+        SELECT run, CASE WHEN gap_ns < 100000 THEN gap_ns ELSE gap_ns // 1000 * 1000 END AS at_ns, count(*) AS n
+        FROM (SELECT hash(run_id) AS run, request_idx, gap_ns FROM tokens) near SEMI JOIN sought ON in_spans(run, gap_ns, spans)
+        ANTI JOIN (SELECT hash(run_id) AS run, request_idx FROM requests WHERE status <> 'ok') USING (run, request_idx)
         GROUP BY ALL
     ), ranked AS (
         SELECT k, p, h, total, up_to, at_ns, before + sum(n) OVER (PARTITION BY k, p ORDER BY at_ns) AS so_far
-        FROM (SELECT k, at_ns, sum(n) AS n FROM found JOIN member USING (run_id) GROUP BY k, at_ns) JOIN span USING (k)
+        FROM (SELECT k, at_ns, sum(n) AS n FROM found JOIN member USING (run) GROUP BY k, at_ns) JOIN span USING (k)
         WHERE at_ns BETWEEN least AND most
     )
     SELECT key, p, n, (lower + (upper - lower) * (h - floor(h))) / 1e3 AS us
