@@ -114,6 +114,9 @@ func (p *prompt) handle(line string) (leave bool) {
 		return false
 	}
 	var err error
+	if command, ok := spelled(line); ok {
+		line = command
+	}
 	if strings.HasPrefix(line, `\`) {
 		err = p.meta(line)
 	} else {
@@ -130,6 +133,12 @@ func (p *prompt) handle(line string) (leave bool) {
 		}
 	}
 	return false
+}
+
+// spelled is the command that a line means which other prompts have as a word.
+func spelled(line string) (command string, ok bool) {
+	command, ok = map[string]string{"exit": `\q`, "quit": `\q`, "help": `\?`}[strings.ToLower(strings.TrimRight(strings.TrimSpace(line), "; "))]
+	return command, ok
 }
 
 func (p *prompt) meta(line string) error {
@@ -250,7 +259,7 @@ func (p *prompt) describe(name string) error {
 		return err
 	}
 	if name != "" {
-		if all, err = only(all, name); err != nil {
+		if all, err = only(all, name, `\d`); err != nil {
 			return err
 		}
 	}
@@ -311,6 +320,9 @@ func (p *prompt) cookbook(number string) error {
 func complete(input string) bool {
 	s := strings.TrimSpace(input)
 	if s == "" || strings.HasPrefix(s, `\`) {
+		return true
+	}
+	if _, ok := spelled(s); ok {
 		return true
 	}
 	ended := false

@@ -34,7 +34,7 @@ func (a *app) schemaCommand() *cobra.Command {
 				return err
 			}
 			if len(args) == 1 {
-				if all, err = only(all, args[0]); err != nil {
+				if all, err = only(all, args[0], "servestat schema"); err != nil {
 					return err
 				}
 			}
@@ -47,8 +47,8 @@ func (a *app) schemaCommand() *cobra.Command {
 	return cmd
 }
 
-// only picks a relation by its name.
-func only(all []query.Relation, name string) ([]query.Relation, error) {
+// only picks a relation by its name, as an argument of a command.
+func only(all []query.Relation, name, command string) ([]query.Relation, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "()"))
 	best, distance := "", 4
 	for _, r := range all {
@@ -59,9 +59,9 @@ func only(all []query.Relation, name string) ([]query.Relation, error) {
 			best, distance = r.Name, d
 		}
 	}
-	hint := "servestat schema lists what there is"
+	hint := command + " lists what there is"
 	if best != "" {
-		hint = "did you mean: servestat schema " + best
+		hint = "did you mean: " + command + " " + best
 	}
 	return nil, usagef(hint, "there is no table, view or macro %q", name)
 }

@@ -29,11 +29,13 @@ func bundled(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "lake")
 	servestat(t, "ingest", "--quiet", "--lake", dir,
-		"testdata/demo/vllm/baseline/0.19.1", "testdata/demo/vllm/baseline/0.32.0", "testdata/demo/vllm/no-chunked-prefill", "testdata/demo/jetson-thor-article/Qwen3-8B",
+		"testdata/demo/vllm/baseline/0.19.1", "testdata/demo/vllm/baseline/0.32.0", "testdata/demo/jetson-thor-article/Qwen3-8B",
+		"testdata/demo/vllm/baseline/0.20.2/start01", "testdata/demo/vllm/baseline/0.20.2/start02", "testdata/demo/vllm/baseline/0.20.2/start03", "testdata/demo/vllm/baseline/0.20.2/start04",
 		"../../ingest/aiperf/testdata/v0.10/failures.jsonl", "../../ingest/aiperf/testdata/v0.10/multi_turn.jsonl",
 		"../../ingest/aiperf/testdata/v0.13.0/profile_export.jsonl", "../../ingest/guidellm/testdata/v0.8.1/benchmarks.json",
 		"../../ingest/inferenceperf/testdata/v0.6/requests.json", "../../ingest/inferenceperf/testdata/v0.2/lines.json",
 		"../../ingest/vllm/testdata/multi-turn/stats.json")
+	servestat(t, "ingest", "--quiet", "--lake", dir, "--label", "path_label=no-chunked-prefill", "testdata/demo/vllm/no-chunked-prefill")
 	return dir
 }
 
@@ -233,6 +235,7 @@ func TestComplete(t *testing.T) {
 		"": true, "  ": true, `\d`: true, "select 1": false, "select 1;": true, "select 1; ": true, "select ';": false, "select ';';": true,
 		`select ";`: false, "select 1; -- why": true, "select 1 -- why;": false, "select 1 /* ; */": false, "select 1 /* x */;": true, "select 'it''s';": true,
 		"select 1;\nselect 2": false, "select 1; /* open": false,
+		"quit": true, "EXIT ": true, "help;": true, "quit now": false,
 	} {
 		if got := complete(input); got != want {
 			t.Errorf("%q: %v", input, got)
@@ -275,23 +278,29 @@ func TestPromptAnswers(t *testing.T) {
 	withPrompt(t, dir, &said, &talk, func(p *prompt) {
 		for _, line := range []string{
 			`\format csv`, "select count(*) as n from runs;", "select nothing\nfrom runs;", "select 1 + 1 as two;", `\timing`, `\timing`,
-			`\o ` + out, "select 7 as seven;", `\nonsense`, `\d in_flite`, `\format`, "",
+			`\o ` + out, "select 7 as seven;", `\nonsense`, `\d in_flite`, `\format`, "", "help",
 		} {
 			if p.handle(line) {
 				t.Errorf("%q leaves the prompt", line)
 			}
 		}
-		if !p.handle(`\q`) {
-			t.Error(`\q does not leave`)
+		for _, word := range []string{`\q`, `\q;`, "quit", "Exit;"} {
+			if !p.handle(word) {
+				t.Errorf("%s does not leave", word)
+			}
 		}
 	})
-	if got, want := said.String(), "n\n5\ntwo\n2\ntiming is on\ntiming is off\nformat is csv\n"; got != want {
+	got, help, _ := strings.Cut(said.String(), "format is csv\n")
+	if want := "n\n5\ntwo\n2\ntiming is on\ntiming is off\n"; got != want {
 		t.Errorf("said %q\nwant %q", got, want)
+	}
+	if !strings.Contains(help, `\cookbook`) {
+		t.Errorf("help says %q", help)
 	}
 	if b, err := os.ReadFile(out); err != nil || string(b) != "seven\n7\n" {
 		t.Errorf("%q %v", b, err)
 	}
-	for _, want := range []string{"LINE 1: select nothing\n               ^", `there is no command \nonsense`, "did you mean: servestat schema in_flight"} {
+	for _, want := range []string{"LINE 1: select nothing\n               ^", `there is no command \nonsense`, `did you mean: \d in_flight`} {
 		if !strings.Contains(talk.String(), want) {
 			t.Errorf("stderr lacks %q:\n%s", want, talk.String())
 		}

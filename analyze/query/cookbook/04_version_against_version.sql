@@ -1,8 +1,12 @@
--- What changed from one version to another at equal load: median over server starts, and their range?
-SELECT max_concurrency,
-       round(1e3 * median(itl_mean_s) FILTER (runtime_version = '0.19.1'), 2) AS itl_0_19_ms,
-       round(1e3 * median(itl_mean_s) FILTER (runtime_version = '0.32.0'), 2) AS itl_0_32_ms,
-       round(median(itl_mean_s) FILTER (runtime_version = '0.32.0') / median(itl_mean_s) FILTER (runtime_version = '0.19.1') - 1, 3) AS change,
-       round(max(itl_mean_s) FILTER (runtime_version = '0.19.1') / min(itl_mean_s) FILTER (runtime_version = '0.19.1') - 1, 3) AS range_0_19
-FROM run_summary WHERE runtime = 'vllm' AND path_label IS NULL
-GROUP BY ALL ORDER BY ALL;
+-- What changed from each version to the one measured after it, at equal load, and how far apart are the runs of one version?
+WITH by_version AS (
+    SELECT model, hardware, path_label, max_concurrency, runtime_version, min(started_at) AS since, count(*) AS runs,
+           median(itl_mean_s) AS itl_s, max(itl_mean_s) / min(itl_mean_s) - 1 AS itl_range
+    FROM run_summary WHERE itl_mean_s IS NOT NULL AND runtime_version IS NOT NULL GROUP BY ALL
+), pairs AS (
+    SELECT *, lag(runtime_version) OVER earlier AS baseline, lag(itl_s) OVER earlier AS baseline_itl_s, lag(itl_range) OVER earlier AS baseline_range
+    FROM by_version WINDOW earlier AS (PARTITION BY model, hardware, path_label, max_concurrency ORDER BY since, runtime_version)
+)
+SELECT model, max_concurrency, baseline, runtime_version AS candidate, round(1e3 * baseline_itl_s, 2) AS baseline_itl_ms, round(1e3 * itl_s, 2) AS candidate_itl_ms,
+       round(itl_s / baseline_itl_s - 1, 3) AS change, round(baseline_range, 3) AS range_of_baseline
+FROM pairs WHERE baseline IS NOT NULL ORDER BY ALL;

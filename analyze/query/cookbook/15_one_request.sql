@@ -1,5 +1,10 @@
--- Where did one request spend its time?
-SELECT chunk_idx, ms(at_ns - r.start_ns) AS since_sent_ms, ms(gap_ns) AS gap_ms
-FROM token_times t JOIN requests r USING (run_id, request_idx)
-WHERE (run_id, request_idx) = (SELECT (run_id, request_idx) FROM requests JOIN runs USING (run_id) WHERE runtime = 'vllm' AND max_concurrency = 16 ORDER BY ttft_ns DESC, run_id LIMIT 1)
-ORDER BY gap_ns DESC LIMIT 5;
+-- Where did one request spend its time: the longest gaps of the one that waited longest for its first token?
+WITH worst AS (
+    SELECT run_id, request_idx, start_ns, ttft_ns FROM requests
+    WHERE status = 'ok' AND start_ns IS NOT NULL AND chunks > 5
+    ORDER BY ttft_ns DESC, run_id, request_idx LIMIT 1
+)
+SELECT model, runtime_version, max_concurrency, w.request_idx, round(ms(ttft_ns), 2) AS ttft_ms, chunk_idx,
+       round(ms(at_ns - start_ns), 2) AS since_sent_ms, round(ms(gap_ns), 2) AS gap_ms
+FROM worst w JOIN token_times t ON t.run_id = w.run_id AND t.request_idx = w.request_idx JOIN runs ON runs.run_id = w.run_id
+ORDER BY gap_ns DESC, chunk_idx LIMIT 5;

@@ -1,5 +1,5 @@
--- One row per load point: how often it was run, and the range of what came out.
--- Medians over runs, for reading; comparisons use the runs themselves.
+-- One row per load point: how often it was run, and what came out. Medians over its
+-- runs, for reading; comparisons use the runs themselves.
 --
 -- column | unit | meaning | source
 --   model | | model asked for | runs
