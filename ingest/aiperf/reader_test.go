@@ -282,7 +282,7 @@ func TestSummaryWithMetadata(t *testing.T) {
 // would have joined. Each has a part of the requests, so that the load and the
 // throughput that follow from it are a part of what they were.
 func TestShard(t *testing.T) {
-	text := readFile(t, "raw/chat.jsonl")
+	text := recordtest.File(t, "raw/chat.jsonl")
 	whole, shard := runOf(t, text, "foo_raw.jsonl"), runOf(t, text, "raw_records/raw_records_worker_1.jsonl")
 	if whole.Truncated || !shard.Truncated || len(shard.Notes) != len(whole.Notes)+1 {
 		t.Errorf("truncated: %v and %v, notes %q", whole.Truncated, shard.Truncated, shard.Notes)
