@@ -3,6 +3,7 @@ package vllm
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,31 @@ func TestExplain(t *testing.T) {
 	for _, head := range []string{"", "[", "{", "nonsense", "[1]", `{"a"`} {
 		if why, ok := Explain([]byte(head)); ok {
 			t.Errorf("%s: explained as %q", head, why)
+		}
+	}
+}
+
+// TestFoldersOfSweeps: what a folder says to be a parameter of the server, by the names
+// that serve, serve_workload and startup give theirs. Nothing else of a name is
+// believed, for values may hold a dash.
+func TestFoldersOfSweeps(t *testing.T) {
+	const text = `{"backend": "openai", "completed": 1, "run_number": 0, "max_num_seqs": 4, "dtype": "bfloat16", "request_rate": 5, "tag": "a-BENCH"}`
+	for folder, want := range map[string]map[string]string{
+		"SERVE--max_num_seqs=4-BENCH--dtype=bfloat16":                  {"max_num_seqs": "4"},
+		"SERVE--max_num_seqs=4-WL--request_rate=5":                     {"max_num_seqs": "4"},
+		"SERVE--max_num_seqs=4-BENCH--dtype=bfloat16-WL--request_rate": {"max_num_seqs": "4"},
+		"SERVE--max_num_seqs=4-dtype=bfloat16-STARTUP--x=1":            {"max_num_seqs": "4", "dtype": "bfloat16"},
+		"SERVE--max_num_seqs=4/request_rate=5":                         {"max_num_seqs": "4"},
+		"SERVE--max_num_seqs=48-BENCH--x=1":                            nil,
+		"BENCH--max_num_seqs=4":                                        nil,
+		"max_num_seqs=4":                                               nil,
+	} {
+		var run *schemas.Run
+		for r := NewReader(strings.NewReader(text), "sweep/"+folder+"/run=0.json"); r.Scan(); {
+			run, _ = r.Record().(*schemas.Run)
+		}
+		if run == nil || !maps.Equal(run.EngineArgs, want) {
+			t.Errorf("%s: %v, want %v", folder, run.EngineArgs, want)
 		}
 	}
 }
