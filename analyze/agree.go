@@ -36,31 +36,24 @@ func agreeOnRequests(ctx context.Context, d *Data) ([]Agreement, error) {
 
 // agree sets what the tools say beside what is recomputed of them.
 func (d *Data) agree(ctx context.Context, levels []float64, recompute func(*query.DB, string) ([]query.Recomputed, error)) ([]Agreement, error) {
-	ours := map[recomputedKey]query.Recomputed{}
-	err := d.inParts(ctx, func(db *query.DB, where string) error {
+	t := agreementTable{levels: levels, statistics: map[string]statistic{}, byKey: map[string]*Agreement{}}
+	left := d.Runs // parts come in the order of the runs
+	err := d.inParts(ctx, func(db *query.DB, ids []string, where string) error {
 		rows, err := recompute(db, where)
+		if err != nil {
+			return err
+		}
+		ours := make(map[recomputedKey]query.Recomputed, len(rows))
 		for _, r := range rows {
 			ours[recomputedKey{r.RunID, r.Metric}] = r
 		}
-		return err
+		for _, r := range left[:len(ids)] {
+			t.addRun(r, ours)
+		}
+		left = left[len(ids):]
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	t := agreementTable{byKey: map[string]*Agreement{}}
-	for _, r := range d.Runs {
-		if r.Sum == nil || r.Sum.Completed == 0 || r.Bench != "serve" {
-			continue
-		}
-		for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
-			our, ok := r.recomputed(key, ours, levels)
-			if !ok {
-				continue
-			}
-			t.add(r, key, our)
-		}
-	}
-	return t.rows(), nil
+	return t.rows(), err
 }
 
 type recomputedKey struct{ run, metric string }
@@ -69,8 +62,13 @@ type recomputedKey struct{ run, metric string }
 // median, ascending.
 func (d *Data) percentileLevels() []float64 {
 	levels := map[float64]bool{50: true}
+	seen := map[string]bool{}
 	for _, r := range d.Runs {
 		for key := range r.Reported {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
 			if m := statisticKey.FindStringSubmatch(key); m != nil && m[2] != "" {
 				if p, err := strconv.ParseFloat(m[2], 64); err == nil && p >= 0 && p <= 100 {
 					levels[p] = true
@@ -81,8 +79,31 @@ func (d *Data) percentileLevels() []float64 {
 	return slices.Sorted(maps.Keys(levels))
 }
 
+// A statistic is what a key of a tool's summary is of.
+type statistic struct {
+	metric string // empty: none
+	of     string // mean, std, or a percentile
+	level  int    // which of the levels it is, for a percentile; -1: none of them
+}
+
+// statisticOf reads a key, which may be mean_ttft_ms.
+func statisticOf(key string, levels []float64) statistic {
+	m := statisticKey.FindStringSubmatch(key)
+	if m == nil {
+		return statistic{}
+	}
+	s := statistic{metric: m[3], of: m[1], level: -1}
+	if m[1] == "median" {
+		m[2] = "50"
+	}
+	if p, err := strconv.ParseFloat(m[2], 64); err == nil {
+		s.level = slices.Index(levels, p)
+	}
+	return s
+}
+
 // recomputed returns our value of a key of the tool's summary.
-func (r *Run) recomputed(key string, ours map[recomputedKey]query.Recomputed, levels []float64) (float64, bool) {
+func (t *agreementTable) recomputed(r *Run, key string, ours map[recomputedKey]query.Recomputed) (float64, bool) {
 	s := r.Sum
 	switch key {
 	case "completed":
@@ -98,37 +119,52 @@ func (r *Run) recomputed(key string, ours map[recomputedKey]query.Recomputed, le
 	case "total_token_throughput":
 		return s.TotalTokenThroughput.V, s.TotalTokenThroughput.Valid
 	}
-	m := statisticKey.FindStringSubmatch(key)
-	if m == nil {
-		return 0, false
-	}
 	if key == "mean_itl_ms" {
 		return 1e3 * s.ITLMean.V, s.ITLMean.Valid
 	}
-	v, ok := ours[recomputedKey{r.RunID, m[3]}]
-	if !ok {
+	stat := t.statistic(key)
+	v, ok := ours[recomputedKey{r.RunID, stat.metric}]
+	switch {
+	case !ok:
 		return 0, false
-	}
-	switch m[1] {
-	case "mean":
+	case stat.of == "mean":
 		return v.Mean, true
-	case "std":
+	case stat.of == "std":
 		return v.Std, true
-	case "median":
-		m[2] = "50"
-	}
-	p, err := strconv.ParseFloat(m[2], 64)
-	i := slices.Index(levels, p)
-	if err != nil || i < 0 || i >= len(v.Percentiles) {
+	case stat.level < 0 || stat.level >= len(v.Percentiles):
 		return 0, false
 	}
-	return v.Percentiles[i], true
+	return v.Percentiles[stat.level], true
 }
 
 // An agreementTable gathers comparisons by key.
 type agreementTable struct {
-	byKey map[string]*Agreement
-	order []string
+	levels     []float64 // percentiles that are recomputed
+	statistics map[string]statistic
+	byKey      map[string]*Agreement
+	order      []string
+}
+
+// statistic is that of a key, which is read once: every run has the same.
+func (t *agreementTable) statistic(key string) statistic {
+	s, known := t.statistics[key]
+	if !known {
+		s = statisticOf(key, t.levels)
+		t.statistics[key] = s
+	}
+	return s
+}
+
+// addRun adds what a run's tool says, with our numbers of the same.
+func (t *agreementTable) addRun(r *Run, ours map[recomputedKey]query.Recomputed) {
+	if r.Sum == nil || r.Sum.Completed == 0 || r.Bench != "serve" {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
+		if our, ok := t.recomputed(r, key, ours); ok {
+			t.add(r, key, our)
+		}
+	}
 }
 
 func (t *agreementTable) add(r *Run, key string, our float64) {

@@ -120,8 +120,10 @@ func (f family) judge(opts CompareOptions) []Comparison {
 		}
 		judged, sweeps = append(judged, c), append(sweeps, c.sweep)
 	}
-	for i, j := range compare.JudgeAll(sweeps, opts.options()) {
-		judged[i].take(j)
+	judgements := compare.JudgeAll(sweeps, opts.options())
+	for i := range judgements {
+		judged[i].take(judgements[i])
+		judgements[i] = compare.Judgement{} // thousands of them, with what is made of them, are memory
 		judged[i].holdSingleRun()
 		judged[i].settle()
 	}

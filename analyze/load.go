@@ -76,7 +76,7 @@ func (d *Data) measure(ctx context.Context) error {
 	for _, r := range d.Runs {
 		at[r.RunID] = r
 	}
-	return d.inParts(ctx, func(db *query.DB, where string) error {
+	return d.inParts(ctx, func(db *query.DB, _ []string, where string) error {
 		sums, err := db.RunSummaries(ctx, where)
 		if err != nil {
 			return err
@@ -106,13 +106,13 @@ const partRequests = 200_000
 // inParts asks a question of all runs, so many at a time that the answer to it does
 // not take memory that grows with the lake. A selection that is one part is asked as
 // it stands.
-func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, where string) error) error {
+func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, ids []string, where string) error) error {
 	if len(d.Runs) == 0 {
 		return nil
 	}
 	parts := d.parts()
 	if len(parts) == 1 && len(d.Runs) == d.whole {
-		return ask(d.db, d.Selection)
+		return ask(d.db, parts[0], d.Selection)
 	}
 	for _, ids := range parts {
 		if err := askPart(ctx, d.db, ids, ask); err != nil {
@@ -122,12 +122,12 @@ func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, where string)
 	return nil
 }
 
-func askPart(ctx context.Context, db *query.DB, ids []string, ask func(*query.DB, string) error) error {
+func askPart(ctx context.Context, db *query.DB, ids []string, ask func(*query.DB, []string, string) error) error {
 	part, err := db.Of(ctx, ids)
 	if err != nil {
 		return err
 	}
-	return errors.Join(ask(part, ""), part.Close())
+	return errors.Join(ask(part, ids, ""), part.Close())
 }
 
 // parts cuts the runs, in their order, by how many requests they have.

@@ -14,6 +14,9 @@ import (
 type WeeklyOptions struct {
 	Week     string // ISO week, 2026-W47; empty: the newest that has runs
 	Baseline string // runtime version; empty: the newest before the candidate
+	// Asked, if there is one, is called when the last question about all runs was
+	// answered: what the database needed for it is free for what follows.
+	Asked func()
 	CompareOptions
 }
 
@@ -35,13 +38,19 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	w := &weekly{Result: res, known: d.before(endOf(week)), week: runs, shown: map[*Run]bool{}}
 	opts.History = w.known
 	f := w.contests(opts)
+	part := d.Only(func(r *Run) bool { return w.shown[r] })
+	if res.Agreement, err = agreeOnRequests(ctx, part); err != nil {
+		return nil, err
+	}
+	if opts.Asked != nil {
+		opts.Asked()
+	}
 	res.Comparisons = f.judge(opts.CompareOptions)
 	res.Evidence = f.evidence(res.Comparisons, len(f) > mostEvidence)
 	if res.Histories, err = confirmedHistories(w.known, res.Comparisons); err != nil {
 		return nil, err
 	}
 	res.Freshness = freshness(w.known, week)
-	part := d.Only(func(r *Run) bool { return w.shown[r] })
 	if err := w.describeWeek(ctx, part); err != nil {
 		return nil, err
 	}
@@ -89,10 +98,7 @@ func (w *weekly) describeWeek(ctx context.Context, part *Data) error {
 	if w.Sweeps, err = Sweeps(ctx, curves); err != nil {
 		return err
 	}
-	if w.Resources, err = FindResources(ctx, curves); err != nil {
-		return err
-	}
-	w.Agreement, err = agreeOnRequests(ctx, part)
+	w.Resources, err = FindResources(ctx, curves)
 	return err
 }
 

@@ -68,6 +68,7 @@ func (a *app) weeklyCommand() *cobra.Command {
 			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, opts analyze.CompareOptions) (*analyze.Result, error) {
 				res, err := analyze.Weekly(cmd.Context(), d, analyze.WeeklyOptions{
 					Week: a.config.GetString("week"), Baseline: a.config.GetString("baseline"), CompareOptions: opts,
+					Asked: func() { debug.SetMemoryLimit(answeredMemory) },
 				})
 				if err != nil {
 					return nil, usagef("", "%w", err)
@@ -278,9 +279,13 @@ func (a *app) checkReportFlags() error {
 }
 
 // reportMemory is how much the runs of a report may take before garbage is collected
-// more often than it doubles: a week on a thousand models and machines stays in half
-// a gibibyte.
-const reportMemory = 240 << 20
+// more often than it doubles, while the database has its own memory, and answeredMemory
+// once it has given that back: a week on a thousand models and machines stays in half a
+// gibibyte, and most of its time is not spent on collecting.
+const (
+	reportMemory   = 180 << 20
+	answeredMemory = 350 << 20
+)
 
 // leastBytes holds the first screen of a report.
 const leastBytes = 4096

@@ -21,6 +21,10 @@ type Figure struct {
 	draw   func(draw.Canvas)
 }
 
+// encoder takes half the time of the default, and the files are a thirtieth larger:
+// pictures are of few colours in large areas.
+var encoder = png.Encoder{CompressionLevel: png.BestSpeed}
+
 // WritePNG writes the figure as a PNG, 1660 pixels wide. The same figure always
 // gives the same bytes.
 func (f Figure) WritePNG(w io.Writer) (err error) {
@@ -40,7 +44,7 @@ func (f Figure) WritePNG(w io.Writer) (err error) {
 		vgimg.UseBackgroundColor(color.White),
 	)
 	f.draw(draw.New(img))
-	if err := png.Encode(w, img.Image()); err != nil {
+	if err := encoder.Encode(w, img.Image()); err != nil {
 		return fmt.Errorf("writing %q: %w", f.Title, err)
 	}
 	return nil
