@@ -83,7 +83,7 @@ func (a *app) reconcile(ctx context.Context, inboxes []string) error {
 		}
 		t.merge(one)
 	}
-	r := reconciled{Uploads: t.uploads, Known: t.known, New: t.uploads - t.known, Quarantined: t.quarantined, Skipped: t.skipped, Runs: t.runs}
+	r := reconciled{Uploads: t.uploads, Known: t.known, New: t.uploads - t.known, Quarantined: t.quarantined, Skipped: t.skipped, Runs: t.runs, Again: t.again}
 	if of.Count > 1 {
 		a.term.infof("results are not brought up to date by one of %d processes: servestat analyze does it when all are done", of.Count)
 	} else if err := a.analyzeAll(ctx, l, &r); err != nil {
@@ -228,12 +228,16 @@ func (g *going) settle(l *lake.Lake) error {
 
 // reconciled says what a reconcile found and did.
 type reconciled struct {
-	Uploads, Known, New, Quarantined, Skipped, Runs int
-	Units, Reused                                   int // of analyses
+	Uploads, Known, New, Quarantined, Skipped int
+	Runs, Again                               int // new ones, and those that the lake had of other uploads
+	Units, Reused                             int // of analyses
 }
 
 func (r reconciled) String() string {
 	text := fmt.Sprintf("%s in the inbox: %d in the lake already, %d new; %s", count(r.Uploads, "upload"), r.Known, r.New, count(r.Runs, "new run"))
+	if r.Again > 0 {
+		text += fmt.Sprintf("; %s that the lake had already", count(r.Again, "run"))
+	}
 	if r.Quarantined > 0 {
 		text += fmt.Sprintf("; %d quarantined", r.Quarantined)
 	}
