@@ -192,18 +192,23 @@ func (d *DB) lockDown(ctx context.Context) error {
 	if threads <= 0 {
 		threads = runtime.NumCPU()
 	}
-	for _, set := range []string{
+	// Views read the same blocks several times, and what is said of a block is kept, but
+	// not of thousands: no limit counts it.
+	kept := []string{"SET parquet_metadata_cache = true"}
+	if _, _, scattered := d.Scattered(); scattered {
+		kept = []string{"SET enable_external_file_cache = false"}
+	}
+	for _, set := range append(kept,
 		fmt.Sprintf("SET memory_limit = '%dB'", d.limits.Memory),
 		fmt.Sprintf("SET threads = %d", threads),
-		"SET parquet_metadata_cache = true", // views read the same blocks several times
-		"SET temp_directory = " + quote(d.tmp),
+		"SET temp_directory = "+quote(d.tmp),
 		fmt.Sprintf("SET max_temp_directory_size = '%dB'", d.limits.Temp),
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-		"SET allowed_directories = [" + quote(root+"/blocks/") + ", " + quote(root+"/results/") + "]",
+		"SET allowed_directories = ["+quote(root+"/blocks/")+", "+quote(root+"/results/")+"]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
-	} {
+	) {
 		if _, err := d.db.ExecContext(ctx, set); err != nil {
 			return fmt.Errorf("%s: %w", set, err)
 		}
@@ -212,8 +217,8 @@ func (d *DB) lockDown(ctx context.Context) error {
 }
 
 // Scattered reports whether what is asked of the whole lake opens so many small blocks
-// that merging them would tell. Each takes some 60 KiB of memory in every table that a
-// statement reads, which no limit counts, and the time of a file.
+// that merging them would tell: each takes the time of a file in every table that a
+// statement reads, and memory that no limit counts.
 func (d *DB) Scattered() (blocks int, bytes int64, scattered bool) {
 	for _, t := range schemas.MeasuredTables() {
 		for _, f := range d.seen.Files(t.Name) {
