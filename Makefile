@@ -14,7 +14,7 @@ help: ## list the targets
 	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 build: ## leave bin/servestat
-	$(GO) build -trimpath -o bin/servestat ./cmd/servestat
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/servestat ./cmd/servestat
 
 # All of it in one file, C library and database engine included: for images without
 # anything else, and for Lambda. The linker's warnings are of functions that look

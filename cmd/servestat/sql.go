@@ -279,10 +279,34 @@ func writeRows(w io.Writer, rows *query.Rows, q *inquiry) error {
 		return err
 	}
 	buffered := bufio.NewWriter(w)
+	if q.format == table.Table && r.isPlan() {
+		if err := writePlan(buffered, r); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	}
 	if _, err := table.Write(buffered, r, q.format, table.Options{Width: q.width, MaxRows: q.maxRows}); err != nil {
 		return err
 	}
 	return buffered.Flush()
+}
+
+// isPlan reports whether the rows are the engine's drawings of a plan, as EXPLAIN
+// gives them.
+func (r *resultRows) isPlan() bool {
+	return len(r.columns) == 2 && r.columns[0] == table.Column{Name: "explain_key", DatabaseType: "VARCHAR"} && r.columns[1] == table.Column{Name: "explain_value", DatabaseType: "VARCHAR"}
+}
+
+// writePlan writes drawings as they are: a table would have each on one line.
+func writePlan(w io.Writer, r *resultRows) error {
+	for r.Next() {
+		if text, ok := r.values[1].(string); ok {
+			if _, err := fmt.Fprintln(w, printable(strings.TrimRight(text, "\n"))); err != nil {
+				return err
+			}
+		}
+	}
+	return r.Err()
 }
 
 // resultRows makes the rows of a query what package table reads.
