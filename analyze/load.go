@@ -101,7 +101,7 @@ func (d *Data) measure(ctx context.Context) error {
 
 // partRequests is how many requests are looked at at a time: their times in order
 // are what takes the most memory of a question.
-const partRequests = 200_000
+const partRequests = 100_000
 
 // inParts asks a question of all runs, so many at a time that the answer to it does
 // not take memory that grows with the lake. A selection that is one part is asked as

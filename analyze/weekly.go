@@ -37,7 +37,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	}
 	w := &weekly{Result: res, known: d.before(endOf(week)), week: runs, shown: map[*Run]bool{}}
 	opts.History = w.known
-	f := w.contests(opts)
+	against := w.versionPairs(opts)
 	part := d.Only(func(r *Run) bool { return w.shown[r] })
 	if res.Agreement, err = agreeOnRequests(ctx, part); err != nil {
 		return nil, err
@@ -45,6 +45,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	if opts.Asked != nil {
 		opts.Asked()
 	}
+	f := against.contests(opts.CompareOptions)
 	res.Comparisons = f.judge(opts.CompareOptions)
 	res.Evidence = f.evidence(res.Comparisons, len(f) > mostEvidence)
 	if res.Histories, err = confirmedHistories(w.known, res.Comparisons); err != nil {
@@ -123,12 +124,20 @@ func (w *weekly) drawnGroups(part *Data) (drawn map[Group]bool, left int) {
 	return drawn, len(groups) - len(drawn)
 }
 
-// contests prepares the comparison of every group, or notes why there is none.
-func (w *weekly) contests(opts WeeklyOptions) family {
+// versionPairs are the two versions that are compared in each group.
+type versionPairs []versionPair
+
+type versionPair struct {
+	baseline, candidate           *Data
+	baselineLabel, candidateLabel string
+}
+
+// versionPairs finds what is compared in every group, or notes why nothing is.
+func (w *weekly) versionPairs(opts WeeklyOptions) versionPairs {
 	for _, r := range w.week {
 		w.shown[r] = true
 	}
-	var f family
+	var out versionPairs
 	groups, past := byGroup(w.week), byGroup(w.known.Runs)
 	for _, g := range sortedGroups(groups) {
 		versions := versionsOf(groups[g])
@@ -151,7 +160,16 @@ func (w *weekly) contests(opts WeeklyOptions) family {
 		for _, r := range slices.Concat(b.Runs, c.Runs) {
 			w.shown[r] = true
 		}
-		f.add(b, c, "runtime_version="+baseline, "runtime_version="+candidate, opts.CompareOptions)
+		out = append(out, versionPair{b, c, "runtime_version=" + baseline, "runtime_version=" + candidate})
+	}
+	return out
+}
+
+// contests prepares the comparison of every pair.
+func (ps versionPairs) contests(opts CompareOptions) family {
+	var f family
+	for _, p := range ps {
+		f.add(p.baseline, p.candidate, p.baselineLabel, p.candidateLabel, opts)
 	}
 	return f
 }

@@ -44,15 +44,18 @@ func (a asJSON) WriteTo(w io.Writer) (int64, error) {
 type jsonWriter struct {
 	*bufio.Writer
 	compact bool
+	buf     bytes.Buffer // of one value
 	n       int64
 	err     error
 }
 
-func (w *jsonWriter) text(s string) {
+func (w *jsonWriter) text(s string) { w.write([]byte(s)) }
+
+func (w *jsonWriter) write(b []byte) {
 	if w.err != nil {
 		return
 	}
-	n, err := w.WriteString(s)
+	n, err := w.Write(b)
 	w.n, w.err = w.n+int64(n), err
 }
 
@@ -83,13 +86,13 @@ func (w *jsonWriter) value(v reflect.Value, prefix string) {
 	if w.err != nil {
 		return
 	}
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
+	w.buf.Reset()
+	e := json.NewEncoder(&w.buf)
 	e.SetEscapeHTML(false)
 	if !w.compact {
 		e.SetIndent(prefix, "  ")
 	}
 	if w.err = e.Encode(v.Interface()); w.err == nil {
-		w.text(strings.TrimSuffix(buf.String(), "\n"))
+		w.write(bytes.TrimSuffix(w.buf.Bytes(), []byte("\n")))
 	}
 }
