@@ -16,6 +16,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	east "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
 
 	"github.com/servestat/servestat/report/escape"
@@ -107,6 +108,7 @@ func parseAll(ctx context.Context, files fs.FS) ([]document, error) {
 			return nil, err
 		}
 		d := document{queue[0], source, parser().Parser().Parse(text.NewReader(source))}
+		keepPercents(d.root, source)
 		docs = append(docs, d)
 		for _, name := range d.pages() {
 			if !known[name] {
@@ -117,6 +119,30 @@ func parseAll(ctx context.Context, files fs.FS) ([]document, error) {
 	}
 	return docs, nil
 }
+
+// keepPercents keeps each number of a table and its % on one line: columns are narrow,
+// and "+7.6" over "% [+6.0, +9.4]" is hard to read.
+func keepPercents(root ast.Node, source []byte) {
+	var texts []*ast.Text
+	_ = ast.Walk(root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if t, ok := n.(*ast.Text); ok && entering && n.Parent().Kind() == east.KindTableCell {
+			texts = append(texts, t)
+		}
+		return ast.WalkContinue, nil
+	})
+	for _, t := range texts {
+		for at := bytes.Index(t.Segment.Value(source), percent); at >= 0; at = bytes.Index(t.Segment.Value(source), percent) {
+			space := t.Segment.Start + at
+			before := ast.NewTextSegment(text.NewSegment(t.Segment.Start, space))
+			t.Parent().InsertBefore(t.Parent(), t, before)
+			t.Parent().InsertBefore(t.Parent(), t, ast.NewString([]byte("\u00a0")))
+			t.Segment = t.Segment.WithStart(space + 1)
+		}
+	}
+}
+
+// percent is what follows a number.
+var percent = []byte(" %")
 
 func parser() goldmark.Markdown { return goldmark.New(goldmark.WithExtensions(extension.GFM)) }
 
