@@ -71,7 +71,7 @@ func TestParts(t *testing.T) {
 	for _, r := range []struct {
 		id       string
 		requests int64
-	}{{"a", 120_000}, {"b", 80_000}, {"c", 1}, {"d", 0}, {"huge", 5 * partRequests}, {"e", 10}} {
+	}{{"a", 0.6 * partRequests}, {"b", 0.4 * partRequests}, {"c", 1}, {"d", 0}, {"huge", 5 * partRequests}, {"e", 10}} {
 		add(r.id, r.requests)
 	}
 	want := [][]string{{"a", "b"}, {"c", "d"}, {"huge"}, {"e"}}

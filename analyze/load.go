@@ -100,7 +100,8 @@ func (d *Data) measure(ctx context.Context) error {
 }
 
 // partRequests is how many requests are looked at at a time: their times in order
-// are what takes the most memory of a question.
+// are what takes the most memory of a question. With twice as many, a week of 10,000
+// load points takes 539 MiB instead of 488, and no less time to speak of.
 const partRequests = 100_000
 
 // inParts asks a question of all runs, so many at a time that the answer to it does
