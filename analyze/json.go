@@ -3,26 +3,57 @@ package analyze
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 )
 
 // JSON has no NaN: a number that could not be had is null there.
 
 // MarshalJSON writes e with null for a value that could not be had. An interval
-// that there is not is left out.
+// that there is not is left out. A report has hundreds of thousands of these, so it is
+// written by hand.
 func (e Estimate) MarshalJSON() ([]byte, error) {
-	out := struct {
-		Value       *float64 `json:"value"`
-		Lo          *float64 `json:"lo,omitempty"`
-		Hi          *float64 `json:"hi,omitempty"`
-		HasInterval bool     `json:"has_interval"`
-		Confidence  float64  `json:"confidence,omitempty"`
-		N           int      `json:"n"`
-		Notes       []string `json:"notes,omitempty"`
-	}{Value: number(e.Value), HasInterval: e.HasInterval, N: e.N, Notes: e.Notes}
+	b := append(make([]byte, 0, 160), `{"value":`...)
+	b = appendNumber(b, e.Value)
 	if e.HasInterval {
-		out.Lo, out.Hi, out.Confidence = number(e.Lo), number(e.Hi), e.Confidence
+		for _, end := range []struct {
+			name string
+			v    float64
+		}{{`,"lo":`, e.Lo}, {`,"hi":`, e.Hi}} {
+			if number(end.v) != nil {
+				b = appendNumber(append(b, end.name...), end.v)
+			}
+		}
 	}
-	return json.Marshal(out)
+	b = strconv.AppendBool(append(b, `,"has_interval":`...), e.HasInterval)
+	if e.HasInterval && e.Confidence != 0 {
+		b = appendNumber(append(b, `,"confidence":`...), e.Confidence)
+	}
+	b = strconv.AppendInt(append(b, `,"n":`...), int64(e.N), 10)
+	if len(e.Notes) > 0 {
+		notes, err := json.Marshal(e.Notes)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, `,"notes":`...), notes...)
+	}
+	return append(b, '}'), nil
+}
+
+// appendNumber writes v as encoding/json does, which follows ES6: no exponent between a
+// millionth and 10^21. What is no number is null.
+func appendNumber(b []byte, v float64) []byte {
+	if number(v) == nil {
+		return append(b, "null"...)
+	}
+	if abs := math.Abs(v); abs == 0 || abs >= 1e-6 && abs < 1e21 {
+		return strconv.AppendFloat(b, v, 'f', -1, 64)
+	}
+	b = strconv.AppendFloat(b, v, 'e', -1, 64)
+	if n := len(b); b[n-4] == 'e' && b[n-2] == '0' { // e-09 is e-9
+		b[n-2] = b[n-1]
+		b = b[:n-1]
+	}
+	return b
 }
 
 // MarshalJSON writes p with null for values that the run does not have.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/servestat/servestat/analyze"
 )
@@ -44,7 +46,6 @@ func (a asJSON) WriteTo(w io.Writer) (int64, error) {
 type jsonWriter struct {
 	*bufio.Writer
 	compact bool
-	buf     bytes.Buffer // of one value
 	n       int64
 	err     error
 }
@@ -70,29 +71,62 @@ func (w *jsonWriter) field(name string, v reflect.Value) {
 		w.value(v, "  ")
 		return
 	}
-	for i := range v.Len() {
-		if i == 0 {
-			w.text("[\n    ")
-		} else {
-			w.text(",\n    ")
-		}
-		w.value(v.Index(i), "    ")
-	}
+	w.list(v)
 	w.text("\n  ]")
+}
+
+// list writes the elements of a list, which the processors encode side by side: a week
+// of ten thousand load points has 66 MB of them.
+func (w *jsonWriter) list(v reflect.Value) {
+	type encoded struct {
+		text []byte
+		err  error
+	}
+	const batch = 64
+	var texts [batch]encoded
+	for from := 0; from < v.Len() && w.err == nil; from += batch {
+		n := min(batch, v.Len()-from)
+		var wg sync.WaitGroup
+		workers := min(runtime.GOMAXPROCS(0), n)
+		for k := range workers {
+			wg.Go(func() {
+				for i := k; i < n; i += workers {
+					texts[i].text, texts[i].err = w.encode(v.Index(from+i), "    ")
+				}
+			})
+		}
+		wg.Wait()
+		for i, t := range texts[:n] {
+			if from+i == 0 {
+				w.text("[\n    ")
+			} else {
+				w.text(",\n    ")
+			}
+			if w.err == nil {
+				w.err = t.err
+			}
+			w.write(t.text)
+		}
+	}
 }
 
 // value writes one value, which begins in the middle of a line.
 func (w *jsonWriter) value(v reflect.Value, prefix string) {
-	if w.err != nil {
-		return
+	text, err := w.encode(v, prefix)
+	if w.err == nil {
+		w.err = err
 	}
-	w.buf.Reset()
-	e := json.NewEncoder(&w.buf)
+	w.write(text)
+}
+
+// encode is what value writes.
+func (w *jsonWriter) encode(v reflect.Value, prefix string) ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
 	if !w.compact {
 		e.SetIndent(prefix, "  ")
 	}
-	if w.err = e.Encode(v.Interface()); w.err == nil {
-		w.write(bytes.TrimSuffix(w.buf.Bytes(), []byte("\n")))
-	}
+	err := e.Encode(v.Interface())
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
