@@ -34,7 +34,7 @@ type Request struct {
 	Status       Status
 	Session      Opt[string] // conversation that the request is a turn of
 	Turn         Opt[int64]  // its number in the conversation, from 0
-	ErrorClass   Opt[string] // timeout, connection, http, no_chunk, cancelled, bad_record, other
+	ErrorClass   Opt[string] // timeout, connection, http, no_chunk, cancelled, bad_record, other (the log may not say)
 	Error        Opt[string] // first line of the producer's message, capped
 	FinishReason Opt[string]
 	// E2ELMethod says how exact E2EL is: "exact", or "lower_bound" where the

@@ -18,7 +18,6 @@ type order struct {
 	started  bool // a request has a start
 	dead     bool // a fatal reject was seen
 
-	unclassed bool // a failed request has no class of error
 }
 
 func (o *order) check(rec schemas.Record) error {
@@ -70,7 +69,7 @@ func (o *order) checkRequest(rec *schemas.Request) error {
 	case rec.Status == schemas.StatusOK && rec.ErrorClass.OK:
 		return fmt.Errorf("a completed request with an error")
 	case rec.Status == schemas.StatusFailed && !rec.ErrorClass.OK:
-		o.unclassed = true
+		return fmt.Errorf("a failed request without a class of error")
 	}
 	return nil
 }
@@ -101,8 +100,6 @@ func (o *order) checkRun(rec *schemas.Run) error {
 	switch {
 	case o.dead:
 		return fmt.Errorf("a run is closed that was rejected")
-	case o.unclassed && !rec.Truncated: // the messages may have been cut off
-		return fmt.Errorf("a failed request without a class of error")
 	case o.requests == 0 && (rec.Detailed && rec.Requests.V > 0 || o.chunk > 0):
 		return fmt.Errorf("the run has no requests")
 	case o.requests > 0 && rec.Suspect.OK && (rec.Requests.V != int64(o.requests)-o.status[schemas.StatusWarmup] || rec.Completed.V != o.status[schemas.StatusOK] ||

@@ -104,7 +104,7 @@ func sameRequest(got, want *schemas.Request) error {
 	if !g.Error.OK {
 		w.Error = g.Error
 	}
-	if !g.ErrorClass.OK || g.ErrorClass.V == failures.HTTP {
+	if !g.Error.OK && (g.ErrorClass.V == failures.Other || g.ErrorClass.V == failures.HTTP) {
 		w.ErrorClass = g.ErrorClass
 	}
 	if w.Status == schemas.StatusSuspect || g.Status == schemas.StatusSuspect {

@@ -59,6 +59,7 @@ var cases = []testCase{
 	{"structured/json_schema.txt", FormatServe, "the structured-output benchmark: answers in front of everything, which are dropped, and a NaN among pandas' statistics"},
 	{"multi-turn/stats.json", FormatMultiTurn, "a list of requests, out of order. TTFTs are estimates where the first chunk had several tokens: request 3's is 30 ms + 2 × 5 ms, request 0's is beyond repair. Request 2 is malformed"},
 	{"multi-turn/unstreamed.json", FormatMultiTurn, "--no-stream: what the tool calls TTFT is the time of the whole answer"},
+	{"multi-turn/late_first.json", FormatMultiTurn, "a first chunk that comes after the last: neither time is kept; of 0.3 µs, which the tool's arithmetic may lose, both are"},
 	{"multi-turn/conversations.json", "", "the answers, without times: no result"},
 	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/run=0.json", FormatServe, "the folder's name tells that max_num_seqs is a parameter of the server"},
 	{"sweep/SERVE--max_num_seqs=4-BENCH--max_concurrency=2-num_prompts=2/run=1.json", FormatServe, "the sweep was interrupted before it appended the parameters, and never came back to this file: its number is in its name"},

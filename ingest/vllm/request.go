@@ -101,11 +101,16 @@ func (u *run) malformed(i int) verdict {
 	return verdict{schemas.StatusFailed, f}
 }
 
-// failed: an empty message is that of an HTTP error without a reason phrase.
+// failed: an empty message is that of an HTTP error without a reason phrase; where
+// the log has none, nothing is known of the failure.
 func (u *run) failed(i int) verdict {
 	f := u.failures.at(i)
-	if f == (failures.Failure{}) && i < len(u.failures.of) {
+	switch {
+	case f != failures.Failure{}:
+	case i < len(u.failures.of):
 		f.Class = failures.HTTP
+	default:
+		f.Class = failures.Other
 	}
 	return verdict{schemas.StatusFailed, f}
 }

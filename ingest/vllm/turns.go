@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
@@ -106,6 +107,16 @@ func (t *turns) read(u *run, r *Reader) turn {
 	}
 	if rec.chunks.OK {
 		rec.chunks.V++ // the tool counts those behind the first
+	}
+	const rounding = 1000 // ns, of what the tool subtracted and we add
+	switch late := rec.ttft.V - rec.latency.V; {
+	case !rec.ttft.OK || !rec.latency.OK || late <= 0:
+	case late <= rounding:
+		rec.ttft = rec.latency
+	default:
+		r.queue = append(r.queue, &schemas.Reject{At: r.pos(rec.at), Reason: fmt.Sprintf(
+			"the first chunk, at %v, comes after the last, at %v: neither time can be believed", time.Duration(rec.ttft.V), time.Duration(rec.latency.V))})
+		rec.ttft, rec.latency = schemas.Opt[int64]{}, schemas.Opt[int64]{}
 	}
 	rec.spoilt = len(r.queue) > faults
 	return rec
