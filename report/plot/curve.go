@@ -475,9 +475,6 @@ func notesOf(curves []curve) []note {
 			out = append(out, note{k.words(c.name), c.look.text()})
 		}
 	}
-	if len(out) > maxNotes {
-		return nil
-	}
 	return out
 }
 

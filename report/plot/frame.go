@@ -231,7 +231,7 @@ func (p *panel) drawEnds(data draw.Canvas) {
 	for i, y := range apart(at, gap, float64(data.Min.Y), float64(data.Max.Y)-gap/3) {
 		e := p.ends[i]
 		x := data.Max.X + endIndent
-		leader := draw.LineStyle{Color: e.look.color, Width: 0.8}
+		leader := draw.LineStyle{Color: pale(e.look.color), Width: 0.8} // no interval, and no part of a line
 		data.StrokeLine2(leader, trX(e.x)+7, trY(e.y), data.Max.X+4, trY(e.y))
 		data.StrokeLine2(leader, data.Max.X+4, trY(e.y), x-4, vg.Length(y))
 		name.Color = e.look.text()

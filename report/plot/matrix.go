@@ -179,12 +179,12 @@ func shared(columns []AuditColumn) (names []string, common string) {
 		}
 		names = append(names, shortName(name, 26))
 	}
-	return names, escape.Line(strings.Join(same, " · "))
+	return names, escape.Line(strings.Join(same, ", "))
 }
 
 func (m AuditMatrix) draw(c draw.Canvas, names []string) {
 	sty := style(labelSize-0.5, ink)
-	drawKey(c, matrixKey(m), c.Max.Y-style(smallSize, ink).FontExtents().Height)
+	drawKeyRows(c, matrixKey(m)) // at the left, where a narrow matrix is
 	left := vg.Length(0)
 	for _, check := range m.Checks {
 		left = max(left, sty.Width(shortName(check, 34)))

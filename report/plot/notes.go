@@ -1,7 +1,10 @@
 package plot
 
 import (
+	"cmp"
 	"image/color"
+	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -23,9 +26,9 @@ func (b box) holds(pt vg.Point) bool {
 }
 
 // drawNotes writes the notes one under the other where they cover the fewest of
-// the points: at best none. Of equal places the first of several is taken, those
-// at the foot before those under the top.
-func drawNotes(c draw.Canvas, notes []note, points []vg.Point) {
+// the points: at best none. Of equal places those at the foot come before those
+// under the top, and of these the one nearest to where the notes speak of.
+func drawNotes(c draw.Canvas, notes []note, near vg.Length, points []vg.Point) {
 	if len(notes) == 0 {
 		return
 	}
@@ -36,7 +39,7 @@ func drawNotes(c draw.Canvas, notes []note, points []vg.Point) {
 		w = max(w, sty.Width(n.text))
 	}
 	best, fewest := box{}, -1
-	for _, b := range places(c, w, h) {
+	for _, b := range places(c, w, h, near) {
 		if n := covered(b, points); fewest < 0 || n < fewest {
 			best, fewest = b, n
 		}
@@ -47,22 +50,41 @@ func drawNotes(c draw.Canvas, notes []note, points []vg.Point) {
 	}
 }
 
-// places are where a block of w by h may stand: along the foot from the right,
-// then along the top from the left, below the marks that hang there.
-func places(c draw.Canvas, w, h vg.Length) []box {
-	const steps = 12
+// places are where a block of w by h may stand, the nearest first: along the foot,
+// then along the top, below the marks that hang there.
+func places(c draw.Canvas, w, h, near vg.Length) []box {
+	const steps = 24
 	var out []box
 	room := c.Max.X - c.Min.X - w - 12
 	for _, y := range []vg.Length{c.Min.Y + 7, c.Max.Y - h - 14} {
+		var row []box
 		for i := range steps + 1 {
 			x := c.Min.X + 6 + room*vg.Length(i)/steps
-			if y == c.Min.Y+7 {
-				x = c.Max.X - 6 - w - room*vg.Length(i)/steps
-			}
-			out = append(out, box{x - 3, y, x + w + 3, y + h})
+			row = append(row, box{x - 3, y, x + w + 3, y + h})
 		}
+		slices.SortStableFunc(row, func(a, b box) int { return cmp.Compare(a.aside(near), b.aside(near)) })
+		out = append(out, row...)
 	}
 	return out
+}
+
+// aside is how far the middle of the box is to the left or the right of x.
+func (b box) aside(x vg.Length) vg.Length { return vg.Length(math.Abs(float64((b.x0+b.x1)/2 - x))) }
+
+// bendsAt is the middle of what the notes of the curves speak of.
+func bendsAt(c draw.Canvas, p *plot.Plot, curves []curve) vg.Length {
+	trX, _ := p.Transforms(&c)
+	at, n := vg.Length(0), vg.Length(0)
+	add := func(x float64) { at, n = at+trX(x), n+1 }
+	for _, curve := range curves {
+		if curve.knee != nil {
+			add(curve.knee.x)
+		}
+		for _, k := range curve.kept {
+			add(k.x)
+		}
+	}
+	return at / max(n, 1)
 }
 
 func covered(b box, points []vg.Point) int {

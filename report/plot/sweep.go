@@ -130,6 +130,9 @@ func againstConcurrency(s analyze.Sweep, q quantity) (Figure, error) {
 	if _, ok := confidence(curves); ok {
 		f.foot = append(f.foot, "an interval shorter than a mark is not drawn")
 	}
+	if notes := notesOf(curves); len(notes) > maxNotes {
+		f.foot = append(f.foot, "dotted down to the axis: the knee of a fit")
+	}
 	return Figure{
 		Title:  f.title,
 		Alt:    altOfCurves(q, curves, unit),
@@ -204,7 +207,9 @@ func curvesPanel(curves []curve, q quantity, unit scale.Unit, limits []float64) 
 	out.lastDraw = func(c draw.Canvas, p *plot.Plot) {
 		drawKnees(c, p, curves)
 		drawCapacities(c, p, curves)
-		drawNotes(c, notesOf(curves), inked(c, p, curves))
+		if notes := notesOf(curves); len(notes) <= maxNotes {
+			drawNotes(c, notes, bendsAt(c, p, curves), inked(c, p, curves))
+		}
 	}
 	return out
 }

@@ -144,7 +144,7 @@ func tradePanel(lines []tradeLine, front []tradePoint) *panel {
 	}
 	for _, l := range lines {
 		fastest := slices.MaxFunc(l.points, func(a, b tradePoint) int { return cmp.Compare(a.x, b.x) })
-		out.ends = append(out.ends, end{x: ux.In(fastest.x), y: uy.In(fastest.y), name: l.name, look: l.look})
+		out.ends = append(out.ends, end{x: ux.In(fastest.xhi), y: uy.In(fastest.y), name: l.name, look: l.look})
 	}
 	return out
 }

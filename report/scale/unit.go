@@ -177,9 +177,15 @@ func spreadPercent(spread float64) string {
 }
 
 // Tick prints a value that is already in this unit, such as a tick of an axis,
-// with the decimals that tell it from its neighbour one step away.
+// with the decimals that a multiple of step needs: of steps such as 2.5 a digit more
+// than of 2.
 func Tick(v, step float64) string {
-	return fixed(v, max(decimalsForDigits(step, 1), 0))
+	const round = 1e-9
+	decimals := max(decimalsForDigits(step, 1), 0)
+	if at := step * math.Pow10(decimals); math.Abs(at-math.Round(at)) > round*at {
+		decimals++
+	}
+	return fixed(v, decimals)
 }
 
 // Heading names a column and its unit: "ITL mean (ms)".
