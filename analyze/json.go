@@ -2,41 +2,123 @@ package analyze
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 )
 
 // JSON has no NaN: a number that could not be had is null there.
 
+// A report of many models has hundreds of thousands of estimates, and encoding/json would
+// look at each several times: it checks and copies what every MarshalJSON returns. So
+// what there are most of is written by hand, cells inside their metric.
+
 // MarshalJSON writes e with null for a value that could not be had. An interval
-// that there is not is left out. A report has hundreds of thousands of these, so it is
-// written by hand.
+// that there is not is left out.
 func (e Estimate) MarshalJSON() ([]byte, error) {
-	b := append(make([]byte, 0, 160), `{"value":`...)
-	b = appendNumber(b, e.Value)
-	if e.HasInterval {
-		for _, end := range []struct {
-			name string
-			v    float64
-		}{{`,"lo":`, e.Lo}, {`,"hi":`, e.Hi}} {
-			if number(end.v) != nil {
-				b = appendNumber(append(b, end.name...), end.v)
-			}
+	o := object{text: make([]byte, 0, 160)}
+	o.estimate(e)
+	return o.text, o.err
+}
+
+// An object is JSON text that grows.
+type object struct {
+	text []byte
+	err  error
+}
+
+func (o *object) open()  { o.text = append(o.text, '{') }
+func (o *object) close() { o.text = append(o.text, '}') }
+
+// key begins a member.
+func (o *object) key(name string) {
+	if last := len(o.text) - 1; last >= 0 && o.text[last] != '{' {
+		o.text = append(o.text, ',')
+	}
+	o.text = append(append(append(o.text, '"'), name...), '"', ':')
+}
+
+func (o *object) number(name string, v float64) {
+	o.key(name)
+	o.text = appendNumber(o.text, v)
+}
+
+func (o *object) integer(name string, v int64) {
+	o.key(name)
+	o.text = strconv.AppendInt(o.text, v, 10)
+}
+
+func (o *object) boolean(name string, v bool) {
+	o.key(name)
+	o.text = strconv.AppendBool(o.text, v)
+}
+
+func (o *object) string(name, s string) {
+	o.key(name)
+	o.quoted(s)
+}
+
+// quoted writes a string as json.Marshal does, which it does itself where the text is
+// plain.
+func (o *object) quoted(s string) {
+	start := len(o.text)
+	o.text = append(o.text, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '<' || c == '>' || c == '&':
+			o.text = fmt.Appendf(o.text, "\\u%04x", c)
+		case c < ' ' || c == '"' || c == '\\' || c >= 0x7f:
+			o.text = o.text[:start]
+			o.value(s)
+			return
+		default:
+			o.text = append(o.text, c)
 		}
 	}
-	b = strconv.AppendBool(append(b, `,"has_interval":`...), e.HasInterval)
+	o.text = append(o.text, '"')
+}
+
+// value writes what json.Marshal makes of v.
+func (o *object) value(v any) {
+	text, err := json.Marshal(v)
+	if o.err == nil {
+		o.err = err
+	}
+	o.text = append(o.text, text...)
+}
+
+// texts writes a list, unless there is nothing in it.
+func (o *object) texts(name string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	o.key(name)
+	o.text = append(o.text, '[')
+	for i, s := range list {
+		if i > 0 {
+			o.text = append(o.text, ',')
+		}
+		o.quoted(s)
+	}
+	o.text = append(o.text, ']')
+}
+
+func (o *object) estimate(e Estimate) {
+	o.open()
+	o.number("value", e.Value)
+	if e.HasInterval && number(e.Lo) != nil {
+		o.number("lo", e.Lo)
+	}
+	if e.HasInterval && number(e.Hi) != nil {
+		o.number("hi", e.Hi)
+	}
+	o.boolean("has_interval", e.HasInterval)
 	if e.HasInterval && e.Confidence != 0 {
-		b = appendNumber(append(b, `,"confidence":`...), e.Confidence)
+		o.number("confidence", e.Confidence)
 	}
-	b = strconv.AppendInt(append(b, `,"n":`...), int64(e.N), 10)
-	if len(e.Notes) > 0 {
-		notes, err := json.Marshal(e.Notes)
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(b, `,"notes":`...), notes...)
-	}
-	return append(b, '}'), nil
+	o.integer("n", int64(e.N))
+	o.texts("notes", e.Notes)
+	o.close()
 }
 
 // appendNumber writes v as encoding/json does, which follows ES6: no exponent between a
@@ -75,36 +157,89 @@ func (p Point) MarshalJSON() ([]byte, error) {
 		number(p.TPOTMean), number(p.E2ELp50), number(p.Output), number(p.RequestsPerS)})
 }
 
-// nullable shadows the numbers of a Change that may be NaN.
-type nullable struct {
-	P           *float64 `json:"p"`
-	PAdjusted   *float64 `json:"p_adjusted"`
-	FDR         *float64 `json:"false_discovery_rate"`
-	WorseAtMost *float64 `json:"worse_at_most"`
-	Detectable  *float64 `json:"smallest_detectable_effect"`
-	RunSD       *float64 `json:"run_sd"`
-}
-
-func (c Change) nullable() nullable {
-	return nullable{number(c.P), number(c.PAdjusted), number(c.FDR), number(c.WorseAtMost), number(c.Detectable), number(c.RunSD)}
-}
-
 // MarshalJSON writes m with null for what was not tested or not known.
 func (m MetricDiff) MarshalJSON() ([]byte, error) {
-	type plain MetricDiff
-	return json.Marshal(struct {
-		plain
-		nullable
-	}{plain(m), m.nullable()})
+	o := object{text: make([]byte, 0, 600*(len(m.Cells)+1))}
+	o.open()
+	o.string("metric", m.Metric)
+	o.string("statistic", m.Statistic)
+	o.string("name", m.Name)
+	o.string("unit", m.Unit)
+	o.string("better", string(m.Better))
+	o.string("verdict", string(m.Verdict))
+	o.string("curve_verdict", string(m.CurveVerdict))
+	if len(m.CurveLevels) > 0 {
+		o.key("curve_max_concurrencies")
+		o.value(m.CurveLevels)
+	}
+	if m.Crossing != nil {
+		o.key("sign_change")
+		o.value(m.Crossing)
+	}
+	o.key("baseline")
+	o.estimate(m.Baseline)
+	o.key("candidate")
+	o.estimate(m.Candidate)
+	o.change(m.Change)
+	o.string("method", m.Method)
+	if len(m.Cells) > 0 {
+		o.key("cells")
+		o.text = append(o.text, '[')
+		for i, c := range m.Cells {
+			if i > 0 {
+				o.text = append(o.text, ',')
+			}
+			o.cell(c)
+		}
+		o.text = append(o.text, ']')
+	}
+	o.tested(m.Change)
+	o.close()
+	return o.text, o.err
 }
 
 // MarshalJSON writes c with null for what was not tested or not known.
 func (c CellDiff) MarshalJSON() ([]byte, error) {
-	type plain CellDiff
-	return json.Marshal(struct {
-		plain
-		nullable
-	}{plain(c), c.nullable()})
+	var o object
+	o.cell(c)
+	return o.text, o.err
+}
+
+func (o *object) cell(c CellDiff) {
+	o.open()
+	o.integer("max_concurrency", c.MaxConcurrency)
+	o.string("verdict", string(c.Verdict))
+	o.key("baseline")
+	o.estimate(c.Baseline)
+	o.key("candidate")
+	o.estimate(c.Candidate)
+	o.change(c.Change)
+	o.tested(c.Change)
+	o.close()
+}
+
+// change writes what a change always has, and tested what may be null, which comes last.
+func (o *object) change(c Change) {
+	o.key("ratio")
+	o.estimate(c.Ratio)
+	o.key("margin")
+	o.value(c.Margin) // which there always is
+	if c.RunsNeeded != 0 {
+		o.integer("runs_needed", int64(c.RunsNeeded))
+	}
+	if c.Weak {
+		o.boolean("weak", true)
+	}
+	o.texts("notes", c.Notes)
+}
+
+func (o *object) tested(c Change) {
+	o.number("p", c.P)
+	o.number("p_adjusted", c.PAdjusted)
+	o.number("false_discovery_rate", c.FDR)
+	o.number("worse_at_most", c.WorseAtMost)
+	o.number("smallest_detectable_effect", c.Detectable)
+	o.number("run_sd", c.RunSD)
 }
 
 // nullableRate shadows the numbers of a RateChange that may be NaN.

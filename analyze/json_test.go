@@ -3,7 +3,9 @@ package analyze
 import (
 	"encoding/json"
 	"math"
+	"math/rand"
 	"testing"
+	"testing/quick"
 )
 
 // What is written by hand is what encoding/json writes of the same fields.
@@ -35,5 +37,58 @@ func TestEstimateAsJSON(t *testing.T) {
 				t.Errorf("%s, want %s: %v", got, want, err)
 			}
 		}
+	}
+}
+
+// What is written by hand of changes is what encoding/json makes of the same members,
+// whatever the numbers and texts.
+func TestChangesAreWrittenAsEncodingJSONDoes(t *testing.T) {
+	type tested struct {
+		P           *float64 `json:"p"`
+		PAdjusted   *float64 `json:"p_adjusted"`
+		FDR         *float64 `json:"false_discovery_rate"`
+		WorseAtMost *float64 `json:"worse_at_most"`
+		Detectable  *float64 `json:"smallest_detectable_effect"`
+		RunSD       *float64 `json:"run_sd"`
+	}
+	of := func(c Change) tested {
+		return tested{number(c.P), number(c.PAdjusted), number(c.FDR), number(c.WorseAtMost), number(c.Detectable), number(c.RunSD)}
+	}
+	type plainCell CellDiff
+	type cell struct {
+		plainCell
+		tested
+	}
+	type plainMetric MetricDiff
+	check := func(m MetricDiff) bool {
+		var cells []cell
+		for _, c := range m.Cells {
+			cells = append(cells, cell{plainCell(c), of(c.Change)})
+		}
+		want, err := json.Marshal(struct {
+			plainMetric
+			Cells []cell `json:"cells,omitempty"`
+			tested
+		}{plainMetric(m), cells, of(m.Change)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(m)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("got  %s, %v\nwant %s", got, err, want)
+		}
+		for i, c := range m.Cells {
+			want, _ := json.Marshal(cells[i])
+			if got, err := json.Marshal(c); err != nil || string(got) != string(want) {
+				t.Errorf("got  %s, %v\nwant %s", got, err, want)
+			}
+		}
+		return !t.Failed()
+	}
+	nan, words := math.NaN(), []string{"need >= 3 <runs> & more", "\"quoted\\\"\n\u2028", "größer \xff", ""}
+	check(MetricDiff{})
+	check(MetricDiff{Change: Change{P: nan, PAdjusted: nan, FDR: math.Inf(1), Detectable: nan, Notes: words}, Cells: []CellDiff{{Change: Change{RunSD: nan, Notes: words}}}})
+	if err := quick.Check(check, &quick.Config{MaxCount: 200, Rand: rand.New(rand.NewSource(1))}); err != nil {
+		t.Error(err)
 	}
 }
