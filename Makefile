@@ -39,7 +39,7 @@ demo: build ## ingest the bundled logs of real vLLM servers and write demo/repor
 	@echo "Ask the lake yourself: bin/servestat sql --lake demo/lake \"select * from load_points\""
 
 test: ## run all tests
-	$(TOOL) gotestsum --format pkgname -- -timeout 20m $(PACKAGES)
+	$(TOOL) gotestsum --format pkgname -- -timeout 40m $(PACKAGES)
 
 check: ## what CI runs before the tests: format, vet, lint with the import graph, tidiness
 	@out=$$(gofmt -l .); test -z "$$out" || { echo "not gofmt-clean:"; echo "$$out"; exit 1; }
