@@ -22,41 +22,45 @@ var statisticKey = regexp.MustCompile(`^(mean|median|std|p([0-9]+(?:\.[0-9]+)?))
 // Agree sets every number of the tools' own summaries beside ours.
 func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
 	levels := d.percentileLevels()
-	return d.agree(ctx, levels, func(db *query.DB, where string) ([]query.Recomputed, error) { return db.Recomputed(ctx, where, levels) })
+	ours := make(map[recomputedKey]query.Recomputed, 4*len(d.Runs))
+	err := d.inParts(ctx, func(db *query.DB, where string) error {
+		rows, err := db.Recomputed(ctx, where, levels)
+		for _, v := range rows {
+			ours[recomputedKey{v.RunID, v.Metric}] = v
+		}
+		return err
+	})
+	return d.agree(levels, func(r *Run, metric string) (query.Recomputed, bool) {
+		v, ok := ours[recomputedKey{r.RunID, metric}]
+		return v, ok
+	}), err
 }
 
-// agreeOnRequests is [Agree] without what takes every token: the standard deviation
-// and percentiles of ITL.
-func agreeOnRequests(ctx context.Context, d *Data) ([]Agreement, error) {
-	levels := d.percentileLevels()
-	return d.agree(ctx, levels, func(db *query.DB, where string) ([]query.Recomputed, error) {
-		return db.RecomputedOfRequests(ctx, where, levels)
+type recomputedKey struct{ run, metric string }
+
+// agreeOnRequests is [Agree] without what takes every token, the standard deviation
+// and percentiles of ITL, of runs that [LoadForWeek] loaded.
+func (d *Data) agreeOnRequests() []Agreement {
+	return d.agree(d.levels, func(r *Run, metric string) (query.Recomputed, bool) {
+		i := slices.IndexFunc(r.recomputed, func(v query.Recomputed) bool { return v.Metric == metric })
+		if i < 0 {
+			return query.Recomputed{}, false
+		}
+		return r.recomputed[i], true
 	})
 }
 
 // agree sets what the tools say beside what is recomputed of them.
-func (d *Data) agree(ctx context.Context, levels []float64, recompute func(*query.DB, string) ([]query.Recomputed, error)) ([]Agreement, error) {
-	t := agreementTable{levels: levels, statistics: map[string]statistic{}, byKey: map[string]*Agreement{}}
-	left := d.Runs // parts come in the order of the runs
-	err := d.inParts(ctx, func(db *query.DB, ids []string, where string) error {
-		rows, err := recompute(db, where)
-		if err != nil {
-			return err
-		}
-		ours := make(map[recomputedKey]query.Recomputed, len(rows))
-		for _, r := range rows {
-			ours[recomputedKey{r.RunID, r.Metric}] = r
-		}
-		for _, r := range left[:len(ids)] {
-			t.addRun(r, ours)
-		}
-		left = left[len(ids):]
-		return nil
-	})
-	return t.rows(), err
+func (d *Data) agree(levels []float64, ours recomputedOf) []Agreement {
+	t := agreementTable{levels: levels, ours: ours, statistics: map[string]statistic{}, byKey: map[string]*Agreement{}}
+	for _, r := range d.Runs {
+		t.addRun(r)
+	}
+	return t.rows()
 }
 
-type recomputedKey struct{ run, metric string }
+// A recomputedOf returns what was recomputed of a metric of a run.
+type recomputedOf func(r *Run, metric string) (query.Recomputed, bool)
 
 // percentileLevels are the percentiles that any run's tool reported, and the
 // median, ascending.
@@ -103,7 +107,7 @@ func statisticOf(key string, levels []float64) statistic {
 }
 
 // recomputed returns our value of a key of the tool's summary.
-func (t *agreementTable) recomputed(r *Run, key string, ours map[recomputedKey]query.Recomputed) (float64, bool) {
+func (t *agreementTable) recomputed(r *Run, key string) (float64, bool) {
 	s := r.Sum
 	switch key {
 	case "completed":
@@ -123,7 +127,7 @@ func (t *agreementTable) recomputed(r *Run, key string, ours map[recomputedKey]q
 		return 1e3 * s.ITLMean.V, s.ITLMean.Valid
 	}
 	stat := t.statistic(key)
-	v, ok := ours[recomputedKey{r.RunID, stat.metric}]
+	v, ok := t.ours(r, stat.metric)
 	switch {
 	case !ok:
 		return 0, false
@@ -140,6 +144,7 @@ func (t *agreementTable) recomputed(r *Run, key string, ours map[recomputedKey]q
 // An agreementTable gathers comparisons by key.
 type agreementTable struct {
 	levels     []float64 // percentiles that are recomputed
+	ours       recomputedOf
 	statistics map[string]statistic
 	byKey      map[string]*Agreement
 	order      []string
@@ -156,12 +161,12 @@ func (t *agreementTable) statistic(key string) statistic {
 }
 
 // addRun adds what a run's tool says, with our numbers of the same.
-func (t *agreementTable) addRun(r *Run, ours map[recomputedKey]query.Recomputed) {
+func (t *agreementTable) addRun(r *Run) {
 	if r.Sum == nil || r.Sum.Completed == 0 || r.Bench != "serve" {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
-		if our, ok := t.recomputed(r, key, ours); ok {
+		if our, ok := t.recomputed(r, key); ok {
 			t.add(r, key, our)
 		}
 	}

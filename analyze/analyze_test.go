@@ -45,7 +45,7 @@ func run(version, start string, level int64, itl float64) *Run {
 	c := func(v int64) query.Count { return query.Count{V: v, Valid: true} }
 	text := func(s string) query.Text { return query.Text{V: s, Valid: s != ""} }
 	id := fmt.Sprintf("%s/%s/%d", version, start, level)
-	r := &Run{RunIdentity: query.RunIdentity{
+	r := &Run{RunIdentity: &query.RunIdentity{
 		RunID: id, SourceName: id, Bench: "serve", Detailed: true, Model: text("m"), Hardware: text("h"),
 		RuntimeVersion: text(version), ServerStart: text(start), MaxConcurrency: c(level), RequestRate: n(math.Inf(1)),
 		Requests: c(8), Completed: c(8),
@@ -71,10 +71,10 @@ func TestParts(t *testing.T) {
 	for _, r := range []struct {
 		id       string
 		requests int64
-	}{{"a", 0.6 * partRequests}, {"b", 0.4 * partRequests}, {"c", 1}, {"d", 0}, {"huge", 5 * partRequests}, {"e", 10}} {
+	}{{"b", 0.6 * partRequests}, {"a", 0.4 * partRequests}, {"c", 1}, {"d", 0}, {"huge", 5 * partRequests}, {"e", 10}} {
 		add(r.id, r.requests)
 	}
-	want := [][]string{{"a", "b"}, {"c", "d"}, {"huge"}, {"e"}}
+	want := [][]string{{"a", "b"}, {"c", "d", "e"}, {"huge"}}
 	if got := d.parts(); !slices.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("parts %v, want %v", got, want)
 	}
@@ -254,7 +254,7 @@ func TestReasonsOfDisagreement(t *testing.T) {
 		{"openai-chat", "cli+backend", "mean_tpot_ms", 0.2, "usage chunk"},
 		{"vllm", "script-legacy", "p99_tpot_ms", 0.2, "[DONE]"},
 	} {
-		r := &Run{RunIdentity: query.RunIdentity{Backend: query.Text{V: c.backend, Valid: true}, Dialect: c.dialect}}
+		r := &Run{RunIdentity: &query.RunIdentity{Backend: query.Text{V: c.backend, Valid: true}, Dialect: c.dialect}}
 		if got := r.whyDifferent(c.key, c.off); !strings.Contains(got, c.want) {
 			t.Errorf("%s of %s, off by %g ms: %s, want %s", c.key, c.dialect, c.off, got, c.want)
 		}

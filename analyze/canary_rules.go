@@ -711,7 +711,7 @@ func reportedOrExtra(r *Run, key string) (float64, bool) {
 	if v, ok := reported(r, key); ok {
 		return v, true
 	}
-	return reported(&Run{RunIdentity: query.RunIdentity{Reported: r.Extra}}, key)
+	return reported(&Run{RunIdentity: &query.RunIdentity{Reported: r.Extra}}, key)
 }
 
 // fromAnswers is the cell of tool calls: against those without the method where there

@@ -282,7 +282,8 @@ func TestCanaryRules(t *testing.T) {
 			for i, heat := range []float64{0, 0.7} {
 				r := s.runs[i]
 				r.Labels = map[string]string{"temperature": fmt.Sprint(heat)}
-				other := *r
+				other, identity := *r, *r.RunIdentity
+				other.RunIdentity = &identity
 				other.MaxConcurrency = s.runs[1-i].MaxConcurrency
 				s.runs = append(s.runs, &other)
 				for _, c := range []int64{1, 32} {
@@ -413,7 +414,9 @@ func TestALogIsOfTheOnlySetUpThatItCanBe(t *testing.T) {
 // the method and what ran without were one server, of which all runs were "with it".
 func TestServersOfOneNameAreToldApart(t *testing.T) {
 	with, without := map[string]string{"speculative_config": mtp}, map[string]string{"speculative_config": "None"}
-	run := func(args map[string]string) *Run { r := &Run{server: noServerSide("")}; r.EngineArgs = args; return r }
+	run := func(args map[string]string) *Run {
+		return &Run{RunIdentity: &query.RunIdentity{EngineArgs: args}, server: noServerSide("")}
+	}
 	s := &watchedServer{
 		place: "start1", runs: []*Run{run(with), run(without), run(with)},
 		logs:    []*watchedLog{{name: "off/server.log", args: without}, {name: "mtp/server.log", args: with}},

@@ -20,30 +20,44 @@ type Data struct {
 	db        *query.DB
 	known     *knowledge // of their servers; shared by the parts of a selection
 	whole     int        // how many runs the selection has; Runs may be fewer
+	levels    []float64  // of the percentiles that were recomputed of requests; nil: none was
 }
 
 // A Run is a run as analysis sees it. Sum is nil for a run without per-request
-// times.
+// times. Copies of a Run share its identity.
 type Run struct {
-	query.RunIdentity
+	*query.RunIdentity
 	Sum    *query.RunSummary
 	Checks *query.RunChecks
 	server *serverSide     // nil: nobody looked
 	clocks *ClockUse       // nil: not known
 	fired  []audit.Finding // what the checks of it warn of and fail
+	// Statistics that its tool may have reported, where they were asked for.
+	recomputed []query.Recomputed
 }
 
 // Load reads the runs of db that satisfy the SQL condition where. The Data
 // refers to db, which must stay open.
 func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
+	return loadWith(ctx, db, where, func(*Data) []float64 { return nil })
+}
+
+// LoadForWeek is [Load], and asks with the rest what [Weekly] sets beside the summaries
+// of tools.
+func LoadForWeek(ctx context.Context, db *query.DB, where string) (*Data, error) {
+	return loadWith(ctx, db, where, (*Data).percentileLevels)
+}
+
+func loadWith(ctx context.Context, db *query.DB, where string, levels func(*Data) []float64) (*Data, error) {
 	ids, err := db.RunIdentities(ctx, where)
 	if err != nil {
 		return nil, err
 	}
 	d := &Data{Selection: where, db: db, known: &knowledge{}, whole: len(ids)}
-	for _, id := range ids {
-		d.Runs = append(d.Runs, &Run{RunIdentity: id})
+	for i := range ids {
+		d.Runs = append(d.Runs, &Run{RunIdentity: &ids[i]})
 	}
+	d.levels = levels(d)
 	if err := d.measure(ctx); err != nil {
 		return nil, err
 	}
@@ -70,13 +84,14 @@ func Load(ctx context.Context, db *query.DB, where string) (*Data, error) {
 	return d, err
 }
 
-// measure asks for the summaries and the checks of all runs.
+// measure asks for the summaries and the checks of all runs, and recomputes what it is
+// to recompute.
 func (d *Data) measure(ctx context.Context) error {
 	at := make(map[string]*Run, len(d.Runs))
 	for _, r := range d.Runs {
 		at[r.RunID] = r
 	}
-	return d.inParts(ctx, func(db *query.DB, _ []string, where string) error {
+	return d.inParts(ctx, func(db *query.DB, where string) error {
 		sums, err := db.RunSummaries(ctx, where)
 		if err != nil {
 			return err
@@ -95,25 +110,35 @@ func (d *Data) measure(ctx context.Context) error {
 				r.Checks = &checks[i]
 			}
 		}
-		return nil
+		if d.levels == nil {
+			return nil
+		}
+		recomputed, err := db.RecomputedOfRequests(ctx, where, d.levels)
+		for _, v := range recomputed {
+			if r := at[v.RunID]; r != nil {
+				r.recomputed = append(r.recomputed, v)
+			}
+		}
+		return err
 	})
 }
 
 // partRequests is how many requests are looked at at a time: their times in order
 // are what takes the most memory of a question. With twice as many, a week of 10,000
-// load points takes 539 MiB instead of 488, and no less time to speak of.
+// load points takes 539 MiB instead of 488, and no less time to speak of; nor does it
+// where two parts are asked side by side, in 520 MiB.
 const partRequests = 100_000
 
 // inParts asks a question of all runs, so many at a time that the answer to it does
 // not take memory that grows with the lake. A selection that is one part is asked as
 // it stands.
-func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, ids []string, where string) error) error {
+func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, where string) error) error {
 	if len(d.Runs) == 0 {
 		return nil
 	}
 	parts := d.parts()
 	if len(parts) == 1 && len(d.Runs) == d.whole {
-		return ask(d.db, parts[0], d.Selection)
+		return ask(d.db, d.Selection)
 	}
 	for _, ids := range parts {
 		if err := askPart(ctx, d.db, ids, ask); err != nil {
@@ -123,19 +148,20 @@ func (d *Data) inParts(ctx context.Context, ask func(db *query.DB, ids []string,
 	return nil
 }
 
-func askPart(ctx context.Context, db *query.DB, ids []string, ask func(*query.DB, []string, string) error) error {
+func askPart(ctx context.Context, db *query.DB, ids []string, ask func(*query.DB, string) error) error {
 	part, err := db.Of(ctx, ids)
 	if err != nil {
 		return err
 	}
-	return errors.Join(ask(part, ids, ""), part.Close())
+	return errors.Join(ask(part, ""), part.Close())
 }
 
-// parts cuts the runs, in their order, by how many requests they have.
+// parts cuts the runs, by run id, by how many requests they have. Blocks are in that
+// order, so that a part is read from a part of them.
 func (d *Data) parts() [][]string {
 	parts := [][]string{nil}
 	requests := int64(0)
-	for _, r := range d.Runs {
+	for _, r := range slices.SortedFunc(slices.Values(d.Runs), func(a, b *Run) int { return strings.Compare(a.RunID, b.RunID) }) {
 		n := max(r.Requests.V, 1)
 		if requests > 0 && requests+n > partRequests {
 			parts, requests = append(parts, nil), 0
@@ -148,7 +174,7 @@ func (d *Data) parts() [][]string {
 
 // Only returns the runs that keep says to, sharing them with d.
 func (d *Data) Only(keep func(*Run) bool) *Data {
-	out := &Data{Selection: d.Selection, db: d.db, known: d.known, whole: d.whole}
+	out := &Data{Selection: d.Selection, db: d.db, known: d.known, whole: d.whole, levels: d.levels}
 	for _, r := range d.Runs {
 		if keep(r) {
 			out.Runs = append(out.Runs, r)

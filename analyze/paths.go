@@ -107,8 +107,9 @@ func ComparePaths(ctx context.Context, generic, tuned *Data, genericLabel, tuned
 func (d *Data) withoutPath() *Data {
 	out := &Data{Selection: d.Selection, db: d.db}
 	for _, r := range d.Runs {
-		plain := *r
-		plain.PathLabel = query.Text{}
+		plain, identity := *r, *r.RunIdentity
+		identity.PathLabel = query.Text{}
+		plain.RunIdentity = &identity
 		out.Runs = append(out.Runs, &plain)
 	}
 	return out

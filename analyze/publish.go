@@ -183,7 +183,7 @@ func (s *series) group() Group {
 
 // version is the runtime version as people read it.
 func (s *series) version() string {
-	return (&Run{RunIdentity: query.RunIdentity{RuntimeVersion: textOf(s.id.RuntimeVersion)}}).version()
+	return (&Run{RunIdentity: &query.RunIdentity{RuntimeVersion: textOf(s.id.RuntimeVersion)}}).version()
 }
 
 // subject selects the series; without its version, all of its group.

@@ -81,7 +81,7 @@ func addNeighbours(ctx context.Context, db *query.DB, all []*recording) error {
 	var others []*Run
 	for _, id := range ids {
 		if !asked[id.RunID] {
-			others = append(others, &Run{RunIdentity: id})
+			others = append(others, &Run{RunIdentity: &id})
 		}
 	}
 	find := finding(others)
@@ -269,7 +269,7 @@ func (w window) on(offset time.Duration) (from, to int64) {
 }
 
 // window is when the run was measured.
-func (r *Run) window() window { return windowOf(&r.RunIdentity) }
+func (r *Run) window() window { return windowOf(r.RunIdentity) }
 
 // load is how many requests the runs of a recording had in flight, by its clock,
 // as far as the runs say: each its mean over its whole length, and between them

@@ -3,6 +3,7 @@ package analyze
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -20,10 +21,13 @@ type WeeklyOptions struct {
 	CompareOptions
 }
 
-// Weekly is the regression report of a week: in every group, the newest runtime
+// Weekly is the regression report of a week, of what [LoadForWeek] loaded: in every group, the newest runtime
 // version that ran in it against the one before. Of a change that is confirmed it
 // has the history, as it was known at the end of the week.
 func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
+	if d.levels == nil {
+		return nil, errors.New("the runs of a week were loaded by Load, and not by LoadForWeek")
+	}
 	week, runs, err := d.weekOfRuns(opts.Week)
 	if err != nil {
 		return nil, err
@@ -39,9 +43,7 @@ func Weekly(ctx context.Context, d *Data, opts WeeklyOptions) (*Result, error) {
 	opts.History = w.known
 	against := w.versionPairs(opts)
 	part := d.Only(func(r *Run) bool { return w.shown[r] })
-	if res.Agreement, err = agreeOnRequests(ctx, part); err != nil {
-		return nil, err
-	}
+	res.Agreement = part.agreeOnRequests()
 	if opts.Asked != nil {
 		opts.Asked()
 	}

@@ -6,9 +6,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	duckdb "github.com/marcboeker/go-duckdb/v2"
@@ -91,31 +93,68 @@ func (d *DB) OpenRuns(ctx context.Context, l *lake.Lake, effective []*lake.Manif
 }
 
 // Of opens a database over some of the runs of d, within the same limits, without logs
-// and telemetry. Close it.
+// and telemetry. Close it. It has what numbers follow from: of runs and requests no texts
+// but those that identify them.
 //
 // Note: the runs stand in a table that every view joins. As a list of constants in
-// each, 4,000 of them took DuckDB two seconds to plan, and all of its memory.
+// each, 4,000 of them took DuckDB two seconds to plan, and all of its memory. Of the
+// small tables there are copies, by number of the run instead of its name: questions
+// read each several times, and sort and join by run.
 func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
 	wanted := make(map[string]bool, len(runs))
-	quoted := make([]string, len(runs))
-	for i, id := range runs {
-		wanted[id], quoted[i] = true, quote(id)
+	for _, id := range runs {
+		wanted[id] = true
 	}
-	part, err := openSeen(ctx, d.lake, d.seen.Holding(wanted), nil, d.limits, nil)
+	once := []string{"SET enable_external_file_cache = false"} // blocks are read once, into the copies
+	part, err := openSeen(ctx, d.lake, d.seen.Holding(wanted), nil, d.limits, once)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := part.db.ExecContext(ctx, "CREATE TABLE part AS SELECT unnest(CAST(["+strings.Join(quoted, ", ")+"] AS VARCHAR[])) AS run_id"); err != nil {
-		return nil, errors.Join(clean(err), part.Close())
+	ids := slices.Sorted(maps.Keys(wanted)) // so that the order of numbers is that of names
+	if len(ids) == 0 {
+		ids = []string{""} // an enumeration has one at least
 	}
-	for i, t := range schemas.MeasuredTables() { // which come first
-		if lake.KeyColumn(t.Name) == "run_id" {
-			head := "CREATE VIEW " + t.Name + " AS "
-			whole := strings.TrimPrefix(part.statementOf(part.made.definitions[i], allRuns), head)
-			part.made.definitions[i].sql = head + "SELECT * FROM (" + whole + ") WHERE run_id IN (SELECT run_id FROM part)"
+	names := quotedList(ids)
+	for _, statement := range []string{
+		"CREATE TYPE run AS ENUM (" + names + ")",
+		"CREATE TABLE part AS SELECT unnest(CAST([" + names + "] AS VARCHAR[])) AS run_id",
+	} {
+		if _, err := part.db.ExecContext(ctx, statement); err != nil {
+			return nil, errors.Join(clean(err), part.Close())
 		}
 	}
+	for i, def := range part.made.definitions {
+		part.made.definitions[i].sql = part.definitionOfPart(def, ids[0], ids[len(ids)-1])
+	}
 	return part, nil
+}
+
+// definitionOfPart is the statement that makes a definition in a database that [DB.Of]
+// opens.
+func (d *DB) definitionOfPart(def definition, first, last string) string {
+	switch {
+	case def.Name == "in_flight": // which three questions ask
+		return strings.Replace(def.sql, "CREATE VIEW", "CREATE TABLE", 1)
+	case def.measured == nil || lake.KeyColumn(def.Name) != "run_id":
+		return def.sql
+	}
+	whole := strings.TrimPrefix(d.statementOf(def, allRuns), "CREATE VIEW "+def.Name+" AS ")
+	of := " FROM (" + whole + ") WHERE run_id IN (SELECT run_id FROM part) AND run_id BETWEEN " + quote(first) + " AND " + quote(last)
+	left := map[string][]string{
+		"runs":     {"engine_args", "labels", "provenance", "reported", "extra", "notes"},
+		"requests": {"error_class", "error", "finish_reason", "session"},
+	}
+	texts, small := left[def.Name]
+	if !small {
+		return "CREATE VIEW " + def.Name + " AS SELECT *" + of
+	}
+	columns := []string{"CAST(run_id AS run) AS run_id"}
+	for _, c := range def.measured.Columns {
+		if c.Name != "run_id" && !slices.Contains(texts, c.Name) {
+			columns = append(columns, c.Name)
+		}
+	}
+	return "CREATE TABLE " + def.Name + " AS SELECT " + strings.Join(columns, ", ") + of
 }
 
 // openEmpty returns a database over no lake: every table is empty.
@@ -272,11 +311,7 @@ func only(t schemas.TableInfo, f *lake.File) string {
 			keys = append(keys, p.Key)
 		}
 	}
-	quoted := make([]string, len(keys))
-	for i, k := range keys {
-		quoted[i] = quote(k)
-	}
-	return lake.KeyColumn(t.Name) + in + strings.Join(quoted, ", ") + ")"
+	return lake.KeyColumn(t.Name) + in + quotedList(keys) + ")"
 }
 
 // viewOver is the statement that makes a table's view over quoted paths.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,18 @@ func TestAPartAnswersAsTheWhole(t *testing.T) {
 	got, err := part.RunSummaries(t.Context(), "")
 	if err != nil || len(got) != 2 || got[0] != whole[0] || got[1] != whole[2] {
 		t.Errorf("got %+v, %v\nwant %+v\n%+v", got, err, whole[0], whole[2])
+	}
+	for _, ask := range []func(*DB, string) (any, error){
+		func(d *DB, where string) (any, error) { return d.RunChecks(t.Context(), where) },
+		func(d *DB, where string) (any, error) { return d.Recomputed(t.Context(), where, []float64{50, 99}) },
+	} {
+		want, err := ask(db, "run_id IN ("+quotedList([]string{whole[0].RunID, whole[2].RunID})+")")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ask(part, ""); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+		}
 	}
 	none, err := db.Of(t.Context(), nil)
 	if err != nil {

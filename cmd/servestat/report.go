@@ -65,7 +65,7 @@ func (a *app) weeklyCommand() *cobra.Command {
 					return usagef("", "--week: %w", err)
 				}
 			}
-			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, opts analyze.CompareOptions) (*analyze.Result, error) {
+			return a.reportFrom(cmd.Context(), analyze.LoadForWeek, a.config.GetString("where"), func(d *analyze.Data, opts analyze.CompareOptions) (*analyze.Result, error) {
 				res, err := analyze.Weekly(cmd.Context(), d, analyze.WeeklyOptions{
 					Week: a.config.GetString("week"), Baseline: a.config.GetString("baseline"), CompareOptions: opts,
 					Asked: func() { debug.SetMemoryLimit(answeredMemory) },
@@ -143,7 +143,7 @@ func (a *app) sweepCommand() *cobra.Command {
 		Short: "the curves of all models, hardware and versions",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.reportFrom(cmd.Context(), a.config.GetString("where"), func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
+			return a.reportFrom(cmd.Context(), analyze.Load, a.config.GetString("where"), func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
 				return analyze.Swept(cmd.Context(), d)
 			})
 		},
@@ -164,7 +164,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return usagef("servestat sql \"select run_id, source_name from runs\" lists them", "%w", err)
 			}
-			return a.reportFrom(cmd.Context(), where, func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
+			return a.reportFrom(cmd.Context(), analyze.Load, where, func(d *analyze.Data, _ analyze.CompareOptions) (*analyze.Result, error) {
 				if len(d.Runs) != 1 {
 					return nil, invalidf("servestat sql \"select run_id, source_name from runs\" lists them", "%s are called %s…", count(len(d.Runs), "run"), args[0])
 				}
@@ -179,7 +179,7 @@ func (a *app) runCommand() *cobra.Command {
 
 // reportFrom loads a selection from the lake, makes a result of it and writes it,
 // and then does what else there is to do.
-func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error),
+func (a *app) reportFrom(ctx context.Context, load func(context.Context, *query.DB, string) (*analyze.Data, error), where string, make func(*analyze.Data, analyze.CompareOptions) (*analyze.Result, error),
 	then ...func(context.Context, *query.DB, *analyze.Result)) error {
 	if err := a.checkReportFlags(); err != nil {
 		return err
@@ -190,7 +190,7 @@ func (a *app) reportFrom(ctx context.Context, where string, make func(*analyze.D
 	}
 	debug.SetMemoryLimit(reportMemory)
 	return a.withLake(ctx, func(db *query.DB) error {
-		data, err := analyze.Load(ctx, db, where)
+		data, err := load(ctx, db, where)
 		if err != nil {
 			return badSelection(err)
 		}
