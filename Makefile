@@ -58,11 +58,11 @@ race: ## the tests of everything that shares memory, under the race detector
 	$(GO) test -race -timeout 20m ./schemas/lake/... ./schemas/columnar ./ingest ./ingest/archive ./ingest/upkeep ./analyze/query ./cmd/servestat/serve ./cmd/servestat/access ./cmd/servestat/events
 	$(GO) test -race -timeout 20m -run 'TestScripts/(faults|usage)' ./cmd/servestat
 
-fuzz: ## every fuzz target for FUZZTIME inputs
+fuzz: ## every fuzz target for FUZZTIME inputs, besides those that are kept in FUZZCACHE (left out: in Go's own cache)
 	@$(GO) list -f '{{if .TestGoFiles}}{{.ImportPath}}{{else if .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PACKAGES) | while read -r pkg; do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg $(if $(FUZZCACHE),-args -test.fuzzcachedir=$(FUZZCACHE)/$$pkg) || exit 1; \
 		done; \
 	done
 
