@@ -183,7 +183,10 @@ func (a *app) withSides(ctx context.Context, baseline, candidate string, do func
 	switch {
 	case bFiles && cFiles:
 		return a.withFiles(ctx, baseline, func(b side) error {
-			return a.withFiles(ctx, candidate, func(c side) error { return do(b, c) })
+			return a.withFiles(ctx, candidate, func(c side) error {
+				b.label, c.label = toldApart(b.label, c.label)
+				return do(b, c)
+			})
 		})
 	case bFiles != cFiles:
 		other := candidate
@@ -212,6 +215,20 @@ func (a *app) withSides(ctx context.Context, baseline, candidate string, do func
 		}
 		return do(b, c)
 	})
+}
+
+// toldApart are two paths without the folders that both begin with: what is cut of a
+// long label is its end, which is where they differ.
+func toldApart(baseline, candidate string) (string, string) {
+	for !strings.Contains(baseline+candidate, ",") {
+		b, restB, okB := strings.Cut(baseline, "/")
+		c, restC, okC := strings.Cut(candidate, "/")
+		if !okB || !okC || b != c {
+			break
+		}
+		baseline, candidate = restB, restC
+	}
+	return baseline, candidate
 }
 
 // selectSide loads the runs of a selector. A key that is neither a column nor a
