@@ -130,19 +130,33 @@ func discard(cs []companion) {
 	}
 }
 
-// completed fills in what companions know about a run. One that cannot be read is
-// noted with the run, and costs it nothing.
-func (f format) completed(run *schemas.Run, companions []companion) {
+// completed fills in what companions know about a run. What cannot be read of one
+// costs the run nothing else: it is noted there, and rejected.
+func (f format) completed(run *schemas.Run, companions []companion) (rejects []*schemas.Reject) {
 	for _, c := range companions {
 		file, err := c.open()
 		if err == nil {
 			err = f.complete(run, c.name, file)
 			file.Close()
 		}
-		if err != nil {
-			run.Notes = append(run.Notes, fmt.Sprintf("%s, which lies beside it, was not used: %v", c.name, err))
+		for _, err := range eachOf(err) {
+			reason := fmt.Sprintf("%s, which lies beside it, was not used, or not all of it: %v", c.name, err)
+			run.Notes = append(run.Notes, reason)
+			rejects = append(rejects, &schemas.Reject{At: schemas.Pos{File: run.SourceName, Offset: -1, Run: run.At.Run, Request: -1}, Reason: reason})
 		}
 	}
+	return rejects
+}
+
+// eachOf returns the errors that were joined into one.
+func eachOf(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // digestOf identifies what companions say, so that a change in one makes another

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -136,5 +137,29 @@ func explain(head []byte) string {
 	if why, ok := vllm.Explain(head); ok {
 		return why
 	}
-	return "no benchmark result that servestat knows"
+	why := "no benchmark result that servestat knows"
+	if at, ok := openString(head); ok {
+		why += fmt.Sprintf(" by its first %d bytes, which end inside the string that begins at byte %d", len(head), at)
+	}
+	return why
+}
+
+// openString returns where the string begins that fills half of head and does not
+// end there.
+func openString(head []byte) (at int, ok bool) {
+	if text := bytes.TrimLeft(head, " \t\r\n"); len(head) < headSize || len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return 0, false
+	}
+	at = -1
+	for i := 0; i < len(head); i++ {
+		switch {
+		case head[i] == '"' && at < 0:
+			at = i
+		case head[i] == '"':
+			at = -1
+		case head[i] == '\\' && at >= 0:
+			i++
+		}
+	}
+	return at, at >= 0 && at < len(head)/2
 }

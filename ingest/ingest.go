@@ -424,7 +424,9 @@ func (r *reading) publish(ctx context.Context) error {
 	defer r.runs.discard()
 	run.ID = schemas.NewRunID(r.upload, r.runs.index)
 	run.SourceName, run.UploadSHA256, run.ParserVersion = r.c.up.Name, r.upload, r.c.parserVersion
-	r.c.completed(run, r.c.beside)
+	for _, reject := range r.c.completed(run, r.c.beside) {
+		r.reject(reject)
+	}
 	own := r.c.id.clone()
 	own.addMetadata(run.Extra)
 	own.fillAll()

@@ -27,6 +27,9 @@ func Detect(head []byte) (format string, ok bool) {
 	return format, format != ""
 }
 
+// maxKeys bounds the members of an object that are looked at.
+const maxKeys = 20_000
+
 // memberKeys gathers the paths of the members of the object that comes next, and
 // of the objects in it, so many deep, up to where the text breaks off.
 func memberKeys(s *jsonscan.Scanner, prefix string, depth int, into map[string]bool) {

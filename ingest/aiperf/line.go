@@ -106,7 +106,7 @@ func (l *line) reset(at int64) {
 	raw := l.raw
 	raw.reset()
 	*l = line{
-		at: at, keys: keys, faults: l.faults[:0], text: l.text[:0], raw: raw, gaps: l.gaps[:0], tokens: l.tokens[:0],
+		at: at, keys: keys, flat: newFlat(keys), faults: l.faults[:0], text: l.text[:0], raw: raw, gaps: l.gaps[:0], tokens: l.tokens[:0],
 		start: missing, credit: missing, turn: missing, session: missing,
 		ttft: missing, answer: missing, e2el: missing, chunks: missing,
 		input: missing, output: missing, reasoning: missing, cached: missing,
@@ -151,7 +151,7 @@ func (l *line) read(s *jsonscan.Scanner, limits limits) {
 				l.sum.AddNext(s, name)
 				continue
 			}
-			l.flat.read(s, name, &l.sum, l.keys)
+			l.flat.Read(s, name, &l.sum)
 		}
 	}
 }

@@ -152,7 +152,11 @@ func (r *Reader) stepLine() {
 func (r *Reader) take(l *line) {
 	switch format := formatOf(l.keys); {
 	case format == FormatSummary && len(r.run.requests) == 0:
-		r.queue = append(r.queue, l.flat.summaryRun(r.pos(l.at), &l.sum))
+		run := l.flat.summaryRun(r.pos(l.at), &l.sum)
+		for _, f := range l.flat.Faults() {
+			r.reject(f.At, "%s", f.Reason)
+		}
+		r.queue = append(r.queue, run)
 		r.index++
 		r.run = newRun(r.pos(0))
 	case format == FormatRaw || format == FormatRecords:

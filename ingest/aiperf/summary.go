@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/servestat/servestat/ingest/jsonscan"
+	"github.com/servestat/servestat/ingest/leaves"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -20,124 +18,20 @@ import (
 // complete its runs; see [Complete].
 var Companions = []string{"*.json"}
 
-const (
-	// maxKeys bounds the members of a summary. AIPerf writes two thousand.
-	maxKeys = 20_000
-	// maxSetting bounds the text of one of them, and maxSettings those of all.
-	maxSetting  = 64 << 10
-	maxSettings = 4 << 20
-	// recordsPrefix stands before the metrics of a summary of 0.1.
-	recordsPrefix = "records."
-)
+// recordsPrefix stands before the metrics of a summary of 0.1.
+const recordsPrefix = "records."
 
-// flat holds the leaves of an object under their paths, as JSON text. Of nulls
-// it has none.
-type flat struct {
-	leaves  map[string][]byte
-	kept    int
-	dropped int
-}
+// flat are the leaves of an object that is no record.
+type flat struct{ leaves.Leaves }
 
-// read reads the next value into f under path. Every path that says what the
-// object is goes into keys.
-func (f *flat) read(s *jsonscan.Scanner, path string, sum *jsonscan.Bag, keys map[string]bool) {
-	if f.leaves == nil {
-		f.leaves = map[string][]byte{}
-	}
-	switch s.Peek() {
-	case jsonscan.Null:
-		s.Skip()
-	case jsonscan.Object:
-		s.Object()
-		for key, ok := s.Key(); ok; key, ok = s.Key() {
-			f.read(s, path+"."+string(key), sum, keys)
-		}
-	case jsonscan.Array:
-		f.readArray(s, path, sum, keys)
-	default:
-		text, err := s.Raw(nil, maxSetting)
-		var long *jsonscan.ValueError
-		if errors.As(err, &long) {
-			f.dropped++
-			return
-		}
-		f.keep(path, text, sum)
+// newFlat returns no leaves yet. Every path that says what the object is goes
+// into keys.
+func newFlat(keys map[string]bool) flat {
+	return flat{leaves.Leaves{Seen: func(path string) {
 		if strings.HasSuffix(path, ".unit") {
 			keys[path] = true
 		}
-	}
-}
-
-// readArray reads objects under the path of their index, and scalars as one text.
-func (f *flat) readArray(s *jsonscan.Scanner, path string, sum *jsonscan.Bag, keys map[string]bool) {
-	s.Array()
-	text := []byte("[")
-	objects := false
-	for i := 0; s.Next(); i++ {
-		if s.Peek() == jsonscan.Object {
-			objects = true
-			f.read(s, path+"."+strconv.Itoa(i), sum, keys)
-			continue
-		}
-		if i > 0 {
-			text = append(text, ',')
-		}
-		var err error
-		if text, err = s.Raw(text, maxSetting-min(len(text), maxSetting)); err != nil && s.Err() == nil {
-			f.dropped++
-			text = append(text, "null"...)
-		}
-	}
-	if !objects {
-		f.keep(path, append(text, ']'), sum)
-	}
-}
-
-func (f *flat) keep(path string, text []byte, sum *jsonscan.Bag) {
-	sum.AddText(path, text)
-	if f.kept+len(path)+len(text) > maxSettings || len(f.leaves) >= maxKeys {
-		f.dropped++
-		return
-	}
-	f.kept += len(path) + len(text)
-	f.leaves[path] = text
-}
-
-// get returns the text of the first of the paths that is there.
-func (f *flat) get(paths ...string) []byte {
-	for _, path := range paths {
-		if text, ok := f.leaves[path]; ok {
-			return text
-		}
-	}
-	return nil
-}
-
-func (f *flat) string(paths ...string) schemas.Opt[string] {
-	text := f.get(paths...)
-	s, ok := jsonscan.Unquote(text)
-	if !ok && len(text) > 0 && text[0] == '[' { // the only one of a list
-		s, ok = jsonscan.Unquote(slices.Concat(text[1 : len(text)-1]))
-		ok = ok && !strings.Contains(s, `","`)
-	}
-	if !ok || s == "" {
-		return schemas.Opt[string]{}
-	}
-	return schemas.Some(s)
-}
-
-func (f *flat) integer(paths ...string) schemas.Opt[int64] {
-	if v, ok := jsonscan.ParseInt(f.get(paths...)); ok && v >= 0 {
-		return schemas.Some(v)
-	}
-	return schemas.Opt[int64]{}
-}
-
-func (f *flat) float(paths ...string) schemas.Opt[float64] {
-	if v, ok := jsonscan.ParseFloat(f.get(paths...)); ok && v > 0 {
-		return schemas.Some(v)
-	}
-	return schemas.Opt[float64]{}
+	}}}
 }
 
 // average returns the paths of the average of a metric, in summaries of all ages.
@@ -146,12 +40,12 @@ func average(tag string) []string { return []string{tag + ".avg", recordsPrefix 
 // duration is that of the benchmark, from the first request to the last
 // response.
 func (f *flat) duration() schemas.Opt[int64] {
-	unit, _ := jsonscan.Unquote(f.get("benchmark_duration.unit", recordsPrefix+"benchmark_duration.unit"))
+	unit, _ := jsonscan.Unquote(f.Get("benchmark_duration.unit", recordsPrefix+"benchmark_duration.unit"))
 	exponent, ok := exponents[unit]
 	if !ok {
 		return schemas.Opt[int64]{}
 	}
-	if ns, ok := nanos(f.get(average("benchmark_duration")...), exponent); ok && ns > 0 {
+	if ns, ok := nanos(f.Get(average("benchmark_duration")...), exponent); ok && ns > 0 {
 		return schemas.Some(ns)
 	}
 	return schemas.Opt[int64]{}
@@ -159,7 +53,7 @@ func (f *flat) duration() schemas.Opt[int64] {
 
 // ended is when the benchmark ended on the client's clock, in the client's zone.
 func (f *flat) ended() schemas.Opt[time.Time] {
-	text, _ := jsonscan.Unquote(f.get("end_time"))
+	text, _ := jsonscan.Unquote(f.Get("end_time"))
 	for _, layout := range []string{"2006-01-02T15:04:05.999999999", time.RFC3339Nano} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return schemas.Some(t)
@@ -171,10 +65,10 @@ func (f *flat) ended() schemas.Opt[time.Time] {
 // failed counts failed requests. Without any there is no such metric, but the
 // list of errors is there, and empty.
 func (f *flat) failed() schemas.Opt[int64] {
-	if n := f.integer(average("error_request_count")...); n.OK {
+	if n := f.Integer(average("error_request_count")...); n.OK {
 		return n
 	}
-	if string(f.get("error_summary")) == "[]" {
+	if string(f.Get("error_summary")) == "[]" {
 		return schemas.Some[int64](0)
 	}
 	return schemas.Opt[int64]{}
@@ -188,7 +82,7 @@ func (f *flat) summaryRun(pos schemas.Pos, sum *jsonscan.Bag) *schemas.Run {
 	run.Dialect = "summary"
 	run.EndedAt = f.ended()
 	f.complete(run)
-	run.Completed = f.integer(average("request_count")...)
+	run.Completed = f.Integer(average("request_count")...)
 	run.Failed = f.failed()
 	if run.Completed.OK && run.Failed.OK {
 		run.Requests = schemas.Some(run.Completed.V + run.Failed.V)
@@ -202,7 +96,8 @@ func (f *flat) summaryRun(pos schemas.Pos, sum *jsonscan.Bag) *schemas.Run {
 // Complete fills in what a run of records lacks from its summary, if name and r
 // are that: "profile_export_aiperf.json" beside "profile_export.jsonl" or
 // "profile_export_raw.jsonl", "foo.json" beside "foo.jsonl". Any other file is
-// left alone. An error is a fault of r, or of the summary's JSON.
+// left alone. An error is a fault of r, or of the summary's JSON, or values in it
+// that cannot be used, joined: then all else is used.
 func Complete(run *schemas.Run, name string, r io.Reader) error {
 	if run.Producer != producer || run.Dialect == "summary" || stem(run.At.File) != stem(name) {
 		return nil
@@ -211,9 +106,10 @@ func Complete(run *schemas.Run, name string, r io.Reader) error {
 	if s.Peek() != jsonscan.Object {
 		return s.Err()
 	}
+	const enough = 64 << 10 // for the list of a request, of which a summary has none
 	var l line
 	l.reset(0)
-	l.read(s, limits{list: maxSetting})
+	l.read(s, limits{list: enough})
 	if err := s.Err(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -222,7 +118,11 @@ func Complete(run *schemas.Run, name string, r io.Reader) error {
 	}
 	l.flat.complete(run)
 	l.flat.reconcile(run)
-	return nil
+	var unusable []error
+	for _, f := range l.flat.Faults() {
+		unusable = append(unusable, fmt.Errorf("byte %d: %s", f.At, f.Reason))
+	}
+	return errors.Join(unusable...)
 }
 
 // stem returns what the names of the files of a run have in common.
@@ -237,28 +137,28 @@ func stem(name string) string {
 // complete fills in what the run lacks.
 func (f *flat) complete(run *schemas.Run) {
 	phase := f.phase()
-	fill(&run.Version, f.string("aiperf_version"))
-	fill(&run.Model, f.string("input_config.models.items.0.name", "input_config.endpoint.model_names"))
-	fill(&run.Tokenizer, f.string("input_config.tokenizer.name"))
-	fill(&run.Backend, f.string("input_config.endpoint.type"))
-	fill(&run.MaxConcurrency, f.integer(phase+"concurrency", "input_config.loadgen.concurrency"))
-	fill(&run.NumPrompts, f.integer(phase+"requests", "input_config.loadgen.request_count"))
-	fill(&run.RequestRate, f.float(phase+"rate", "input_config.loadgen.request_rate"))
-	fill(&run.Seed, f.integer("run_info.random_seed", "input_config.input.random_seed", "input_config.datasets.0.random_seed"))
-	fill(&run.Repeat, f.integer("run_info.trial"))
+	fill(&run.Version, f.String("aiperf_version"))
+	fill(&run.Model, f.String("input_config.models.items.0.name", "input_config.endpoint.model_names"))
+	fill(&run.Tokenizer, f.String("input_config.tokenizer.name"))
+	fill(&run.Backend, f.String("input_config.endpoint.type"))
+	fill(&run.MaxConcurrency, f.Integer(phase+"concurrency", "input_config.loadgen.concurrency"))
+	fill(&run.NumPrompts, f.Integer(phase+"requests", "input_config.loadgen.request_count"))
+	fill(&run.RequestRate, f.Float(phase+"rate", "input_config.loadgen.request_rate"))
+	fill(&run.Seed, f.Integer("run_info.random_seed", "input_config.input.random_seed", "input_config.datasets.0.random_seed"))
+	fill(&run.Repeat, f.Integer("run_info.trial"))
 	fill(&run.DurationNS, f.duration())
-	fill(&run.InputTokens, f.integer(average("total_isl")...))
-	fill(&run.OutputTokens, f.integer(average("total_osl")...))
+	fill(&run.InputTokens, f.Integer(average("total_isl")...))
+	fill(&run.OutputTokens, f.Integer(average("total_osl")...))
 	f.sort(run)
-	if string(f.get("was_cancelled")) == "true" {
+	if string(f.Get("was_cancelled")) == "true" {
 		run.Notes = append(run.Notes, "the benchmark was cancelled before its end")
 	}
-	if string(f.get("is_complete")) == "false" {
-		reason := f.string("incomplete_reason")
+	if string(f.Get("is_complete")) == "false" {
+		reason := f.String("incomplete_reason")
 		run.Notes = append(run.Notes, strings.TrimSuffix("the tool says that its numbers rest on a part of the run: "+reason.V, ": "))
 	}
-	if f.dropped > 0 {
-		run.Notes = append(run.Notes, fmt.Sprintf("values of the summary that are left out, for they are too long or too many: %d", f.dropped))
+	if f.Dropped > 0 {
+		run.Notes = append(run.Notes, fmt.Sprintf("values of the summary that are left out, for they are too long or too many: %d", f.Dropped))
 	}
 }
 
@@ -274,10 +174,10 @@ func (f *flat) phase() string {
 	found := "input_config.phases.0."
 	for i := 0; ; i++ {
 		path := fmt.Sprintf("input_config.phases.%d.", i)
-		if f.get(path+"name", path+"type") == nil {
+		if f.Get(path+"name", path+"type") == nil {
 			return found
 		}
-		if f.string(path+"kind").V != "warmup" && f.string(path+"name").V != "warmup" {
+		if f.String(path+"kind").V != "warmup" && f.String(path+"name").V != "warmup" {
 			found = path
 		}
 	}
@@ -286,12 +186,12 @@ func (f *flat) phase() string {
 // sort puts the leaves where they belong: statistics among what was reported,
 // the point of a sweep among the labels, and settings with the rest.
 func (f *flat) sort(run *schemas.Run) {
-	for _, path := range slices.Sorted(maps.Keys(f.leaves)) {
-		text := string(f.leaves[path])
+	for path, leaf := range f.All() {
+		text := string(leaf)
 		tag := strings.TrimPrefix(path, recordsPrefix)
 		head, stat, nested := strings.Cut(tag, ".")
 		isMetric := nested && !strings.Contains(stat, ".") &&
-			(f.leaves[head+".unit"] != nil || f.leaves[recordsPrefix+head+".unit"] != nil)
+			f.Get(head+".unit", recordsPrefix+head+".unit") != nil
 		if point, ok := strings.CutPrefix(path, "run_info.variation_values."); ok {
 			setLabel(run, lastOf(point), text)
 			continue
@@ -334,7 +234,7 @@ func redact(text string) string { return secretFlag.ReplaceAllString(text, "$1$2
 // Versions of 2025 leave out the records of some failed requests.
 func (f *flat) reconcile(run *schemas.Run) {
 	note := func(format string, args ...any) { run.Notes = append(run.Notes, fmt.Sprintf(format, args...)) }
-	if n := f.integer(average("request_count")...); n.OK && run.Completed.OK && n != run.Completed {
+	if n := f.Integer(average("request_count")...); n.OK && run.Completed.OK && n != run.Completed {
 		note("the tool counts %d completed requests, and the records %d", n.V, run.Completed.V)
 	}
 	n := f.failed()

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -35,8 +37,9 @@ type Reader struct {
 	queue []schemas.Record
 	cur   schemas.Record
 	line  int64
-	at    int64 // offset of the current line
-	next  int64 // offset of the next one
+	at    int64           // offset of the current line
+	next  int64           // offset of the next one
+	told  map[string]bool // texts of a document that are too long
 }
 
 // A format reads one kind of upload: a line after the other, or a document.
@@ -60,7 +63,7 @@ var formats = map[string]func() format{
 
 // NewReader returns a reader of the upload r, which positions call name.
 func NewReader(r io.Reader, name string) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, headSize), file: name}
+	return &Reader{r: bufio.NewReaderSize(r, headSize), file: name, told: map[string]bool{}}
 }
 
 // Scan reads the next record: a [*schemas.Eval] or a [*schemas.Reject]. It returns
@@ -164,10 +167,44 @@ func (r *Reader) pos() schemas.Pos { return schemas.Pos{File: r.file, Offset: r.
 
 func (r *Reader) push(record schemas.Record) { r.queue = append(r.queue, record) }
 
-// eval hands on a judged answer of the current line.
+// maxText bounds a name or another text of an answer.
+const maxText = 64 << 10
+
+// eval hands on a judged answer of the current line. A text that is too long is
+// left out.
 func (r *Reader) eval(e schemas.Eval) {
+	for _, f := range []struct {
+		name string
+		text *schemas.Opt[string]
+	}{{"item", &e.Item}, {"class", &e.Class}, {"model", &e.Model}, {"finish reason", &e.Finish}} {
+		if len(f.text.V) > maxText {
+			r.tooLong(f.name, len(f.text.V))
+			*f.text = schemas.Opt[string]{}
+		}
+	}
+	if len(e.Task) > maxText {
+		r.tooLong("task", len(e.Task))
+		e.Task = cut(e.Task)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.Facts)) {
+		if n := max(len(key), len(e.Facts[key])); n > maxText {
+			r.tooLong(cut(key), n)
+			delete(e.Facts, key)
+		}
+	}
 	e.At, e.Line = r.pos(), r.line
 	r.push(&e)
+}
+
+// tooLong tells once of a document that a text is too long for its answers.
+func (r *Reader) tooLong(name string, bytes int) {
+	if !r.format.lines() {
+		if r.told[name] {
+			return
+		}
+		r.told[name] = true
+	}
+	r.reject("%s: found a text of %d bytes, expected at most %d", name, bytes, maxText)
 }
 
 // reject says that something of the current line could not be used.

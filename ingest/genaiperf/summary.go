@@ -1,7 +1,6 @@
 package genaiperf
 
 import (
-	"fmt"
 	"io"
 	"math"
 	"regexp"
@@ -87,36 +86,23 @@ func firstText(text string) string {
 // Companions are the files beside a profile that say more about its runs.
 var Companions = []string{"*_genai_perf.json"}
 
-const maxCompanion = 4 << 20
-
 // Complete fills what a profile's run lacks from the summary called name: the
 // tool's own findings, and the model.
 func Complete(run *schemas.Run, name string, r io.Reader) error {
 	if run.Dialect != "profile" {
 		return nil
 	}
-	s := &summaryOnly{}
-	rd := jsonrun.NewReader(io.LimitReader(r, maxCompanion), name, &jsonrun.Objects{Read: s.read})
-	for rd.Scan() {
-		if reject, ok := rd.Record().(*schemas.Reject); ok {
-			return fmt.Errorf("%s", reject)
+	return jsonrun.ReadSummary(r, name, func(v *jsonrun.Values) {
+		if !v.Has("request_throughput.unit") {
+			return
 		}
-	}
-	if rd.Err() != nil || s.values == nil || !s.values.Has("request_throughput.unit") {
-		return rd.Err()
-	}
-	counted := run.Completed
-	settle(run, s.values)
-	run.Completed = counted
-	for _, key := range s.values.Keys() {
-		if isMetric(key) {
-			run.Reported[key] = s.values.JSON(key)
+		counted := run.Completed
+		settle(run, v)
+		run.Completed = counted
+		for _, key := range v.Keys() {
+			if isMetric(key) {
+				run.Reported[key] = v.JSON(key)
+			}
 		}
-	}
-	return nil
+	})
 }
-
-// summaryOnly keeps the values of a summary and makes no run of it.
-type summaryOnly struct{ values *jsonrun.Values }
-
-func (s *summaryOnly) read(_ *jsonrun.Upload, v *jsonrun.Values) { s.values = v }

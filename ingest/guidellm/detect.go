@@ -24,6 +24,9 @@ func Detect(head []byte) (format string, ok bool) {
 	return FormatReport, true
 }
 
+// maxKeys bounds the members of an object that are looked at.
+const maxKeys = 20_000
+
 // memberKeys gathers the paths of the members of the object that comes next, and
 // of those in it, so many deep, up to where the text breaks off. Of a list it
 // looks into the first element.

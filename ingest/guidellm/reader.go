@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/servestat/servestat/ingest/jsonscan"
+	"github.com/servestat/servestat/ingest/leaves"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -61,7 +62,7 @@ type Reader struct {
 
 // A report is what is known of a file besides its benchmarks.
 type report struct {
-	flat *flat
+	flat *leaves.Leaves
 	sum  jsonscan.Bag // not part of any run: see contentDigest
 	keys map[string]bool
 }
@@ -149,7 +150,7 @@ func (r *Reader) stepReport() {
 	switch {
 	case kind == jsonscan.Object:
 		r.s.Object()
-		r.shared = &report{flat: newFlat(), keys: map[string]bool{}}
+		r.shared = &report{flat: newLeaves(), keys: map[string]bool{}}
 		r.state = inReport
 	case r.s.Skip() == nil:
 		r.reject(at, "found %s, expected the object of a report", kind).Fatal = true
@@ -178,7 +179,7 @@ func (r *Reader) stepKey() {
 		r.s.Array()
 		r.state = inBenchmarks
 	default:
-		r.shared.flat.read(r.s, key, &r.shared.sum)
+		r.shared.flat.Read(r.s, key, &r.shared.sum)
 	}
 	r.shared.keys[key] = true
 }
@@ -228,6 +229,9 @@ func (r *Reader) closeRun() {
 		return
 	}
 	u.close()
+	for _, f := range append(u.flat.Faults(), r.shared.flat.Faults()...) {
+		r.reject(f.At, "%s", f.Reason)
+	}
 	for _, f := range u.faults {
 		r.reject(f.at, "%s", f.reason).At.Request = u.indexOf(f.request)
 	}

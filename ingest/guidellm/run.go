@@ -15,6 +15,7 @@ import (
 
 	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
+	"github.com/servestat/servestat/ingest/leaves"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -25,7 +26,7 @@ type run struct {
 	pos         schemas.Pos
 	shared      *report
 	maxRequests int
-	flat        *flat
+	flat        *leaves.Leaves
 	sum         jsonscan.Bag
 	hashes      map[string]hash.Hash // of the requests, by list
 	keys        map[string]bool
@@ -48,9 +49,18 @@ type run struct {
 
 func newRun(pos schemas.Pos, shared *report, maxRequests int) *run {
 	return &run{
-		pos: pos, shared: shared, maxRequests: maxRequests, flat: newFlat(), hashes: map[string]hash.Hash{},
+		pos: pos, shared: shared, maxRequests: maxRequests, flat: newLeaves(), hashes: map[string]hash.Hash{},
 		keys: map[string]bool{}, from: missing, to: missing,
 	}
+}
+
+// newLeaves returns no leaves yet. The points that draw a distribution are not
+// among them.
+func newLeaves() *leaves.Leaves {
+	return &leaves.Leaves{Skip: func(path string) bool {
+		last := path[strings.LastIndexByte(path, '.')+1:]
+		return last == "pdf" || last == "cumulative_distribution_function" || last == "traceback"
+	}}
 }
 
 // read reads the benchmark that comes next.
@@ -66,7 +76,7 @@ func (u *run) read(s *jsonscan.Scanner) {
 		}
 		u.keys[name] = true
 		if name != "requests" || s.Peek() != jsonscan.Object {
-			u.flat.read(s, name, &u.sum)
+			u.flat.Read(s, name, &u.sum)
 			continue
 		}
 		s.Object()
@@ -100,7 +110,7 @@ func (u *run) close() {
 		At: u.pos, SourceName: u.pos.File, ParserVersion: ParserVersion,
 		Producer: producer, Bench: "serve", Dialect: u.dialect(),
 		ContentDigest: u.contentDigest(),
-		Version:       u.shared.flat.string("metadata.guidellm_version"),
+		Version:       u.shared.flat.String("metadata.guidellm_version"),
 		Truncated:     u.truncated,
 		Reported:      map[string]string{}, Extra: map[string]string{},
 	}
@@ -130,7 +140,7 @@ func (u *run) contentDigest() string {
 // dialect tells the schemas apart by their keys, and where they have one, by
 // their number.
 func (u *run) dialect() string {
-	switch version := u.shared.flat.integer("metadata.version"); {
+	switch version := u.shared.flat.Integer("metadata.version"); {
 	case version.OK:
 		return fmt.Sprint(version.V)
 	case u.keys["run_stats"], u.keys["request_loader"]:
@@ -146,11 +156,11 @@ func (u *run) dialect() string {
 // setWindow finds which part of the benchmark the tool's metrics cover. A
 // request counts if it overlaps it.
 func (u *run) setWindow() {
-	from := u.flat.seconds("scheduler_metrics.measure_start_time")
-	to := u.flat.seconds("scheduler_metrics.measure_end_time")
+	from := u.flat.Seconds("scheduler_metrics.measure_start_time")
+	to := u.flat.Seconds("scheduler_metrics.measure_end_time")
 	if !from.OK || !to.OK {
-		from, to = u.flat.seconds("start_time"), u.flat.seconds("end_time")
-		if d := u.flat.seconds("duration"); from.OK && to.OK && d.OK && d.V > 0 {
+		from, to = u.flat.Seconds("start_time"), u.flat.Seconds("end_time")
+		if d := u.flat.Seconds("duration"); from.OK && to.OK && d.OK && d.V > 0 {
 			u.record.DurationNS = d
 		}
 	}
@@ -204,19 +214,19 @@ func (u *run) indexOf(i int) int {
 func (u *run) setSettings() {
 	rec, own, all := u.record, u.flat, u.shared.flat
 	get := func(ownPaths []string, sharedPaths ...string) schemas.Opt[string] {
-		if v := own.string(ownPaths...); v.OK {
+		if v := own.String(ownPaths...); v.OK {
 			return v
 		}
-		return all.string(sharedPaths...)
+		return all.String(sharedPaths...)
 	}
 	rec.Model = get([]string{"config.backend.model", "worker.backend_model"}, "config.spec.backend.model", "args.model", "args.backend_kwargs.model")
 	rec.Tokenizer = get([]string{"request_loader.processor"}, "config.spec.tokenizer.model", "args.processor")
 	rec.Backend = get([]string{"config.backend.request_format", "config.backend.kind", "worker.backend_type"}, "args.request_type", "args.backend", "args.backend.type_")
-	rec.Seed = all.integer("config.spec.seed.value", "args.random_seed")
-	rec.NumPrompts = own.integer("config.constraints.max_requests.args.count", "config.constraints.max_requests.args.max_num",
+	rec.Seed = all.Integer("config.spec.seed.value", "args.random_seed")
+	rec.NumPrompts = own.Integer("config.constraints.max_requests.args.count", "config.constraints.max_requests.args.max_num",
 		"config.constraints.max_number.args.max_num", "args.max_number")
-	fill(&rec.NumPrompts, all.integer("args.max_requests"))
-	for path, text := range all.leaves {
+	fill(&rec.NumPrompts, all.Integer("args.max_requests"))
+	for path, text := range all.All() {
 		if key, ok := strings.CutPrefix(path, "config.metadata.labels."); ok {
 			if rec.Labels == nil {
 				rec.Labels = map[string]string{}
@@ -241,28 +251,28 @@ func fill[T any](into *schemas.Opt[T], v schemas.Opt[T]) {
 func (u *run) setLoad() {
 	rec := u.record
 	strategy := "config.strategy."
-	if u.flat.get(strategy+"type_") == nil {
+	if u.flat.Get(strategy+"type_") == nil {
 		strategy = "args.strategy."
 	}
-	asked := u.flat.integer("config.profile.max_concurrency", "args.profile.max_concurrency")
+	asked := u.flat.Integer("config.profile.max_concurrency", "args.profile.max_concurrency")
 	rec.MaxConcurrency = asked
-	switch u.flat.string(strategy + "type_").V {
+	switch u.flat.String(strategy + "type_").V {
 	case "synchronous":
 		rec.MaxConcurrency = schemas.Some[int64](1)
 	case "concurrent":
-		rec.MaxConcurrency = u.flat.integer(strategy + "streams")
+		rec.MaxConcurrency = u.flat.Integer(strategy + "streams")
 	case "throughput":
 		rec.RequestRate = schemas.Some(math.Inf(1))
 	case "poisson":
 		rec.Burstiness = schemas.Some(1.0)
 		fallthrough
 	default: // constant, async, trace, replay
-		rec.RequestRate = u.flat.float(strategy + "rate")
+		rec.RequestRate = u.flat.Float(strategy + "rate")
 	}
 	if rec.Detailed = len(u.requests) > 0; rec.Detailed {
 		rec.Clock = schemas.Some("epoch")
 	}
-	if !scheduled[u.flat.string(strategy+"type_").V] {
+	if !scheduled[u.flat.String(strategy+"type_").V] {
 		for i := range u.requests {
 			u.requests[i].targeted = missing
 		}
@@ -275,13 +285,13 @@ var scheduled = map[string]bool{"constant": true, "poisson": true, "async": true
 
 // total returns a count of the tool's own.
 func (u *run) total(status string) schemas.Opt[int64] {
-	return u.flat.integer("metrics.request_totals."+status, "request_totals."+status)
+	return u.flat.Integer("metrics.request_totals."+status, "request_totals."+status)
 }
 
 // sampled reports whether the file leaves out requests that the tool counts.
 func (u *run) sampled() bool {
 	all := u.total("total")
-	if made := u.flat.integer("scheduler_metrics.requests_made.total"); made.OK {
+	if made := u.flat.Integer("scheduler_metrics.requests_made.total"); made.OK {
 		all.V, all.OK = max(all.V, made.V), true
 	}
 	return !u.truncated && all.OK && int64(len(u.requests)) < all.V
@@ -324,8 +334,8 @@ func (u *run) countTotals() {
 	if errored.OK && incomplete.OK {
 		rec.Failed = schemas.Some(errored.V + incomplete.V)
 	}
-	rec.InputTokens = u.flat.integer("metrics.prompt_token_count.successful.total_sum")
-	rec.OutputTokens = u.flat.integer("metrics.output_token_count.successful.total_sum", "metrics.output_token_count.total.total_sum")
+	rec.InputTokens = u.flat.Integer("metrics.prompt_token_count.successful.total_sum")
+	rec.OutputTokens = u.flat.Integer("metrics.output_token_count.successful.total_sum", "metrics.output_token_count.total.total_sum")
 	if len(u.requests) > 0 {
 		u.note("the file holds a sample, %d of %d requests: the counts are the tool's own", len(u.requests), rec.Requests.V)
 	} else if rec.Requests.V > 0 {
@@ -378,7 +388,7 @@ func (u *run) lengths(length func(*request) int64) (lens []int64, ok bool) {
 // among the rest.
 func (u *run) sortLeaves() {
 	rec := u.record
-	for path, text := range u.flat.leaves {
+	for path, text := range u.flat.All() {
 		head, tail, nested := strings.Cut(path, ".")
 		switch {
 		case head == "metrics" && u.ofNothing(path):
@@ -391,7 +401,7 @@ func (u *run) sortLeaves() {
 			rec.Extra["benchmark."+path] = string(text)
 		}
 	}
-	for path, text := range u.shared.flat.leaves {
+	for path, text := range u.shared.flat.All() {
 		if !secret.MatchString(path) {
 			rec.Extra[path] = string(text)
 		}
@@ -404,7 +414,7 @@ var isTime = map[string]bool{"start_time": true, "end_time": true, "duration": t
 // values, for which the tool writes zeros.
 func (u *run) ofNothing(path string) bool {
 	for i := len(path); i > 0; i = strings.LastIndexByte(path[:i], '.') {
-		if text, ok := u.flat.leaves[path[:i]+".count"]; ok {
+		if text := u.flat.Get(path[:i] + ".count"); text != nil {
 			return string(text) == "0" && path != path[:i]+".count"
 		}
 	}
@@ -471,10 +481,10 @@ func (u *run) addNotes() {
 	if d := u.record.DurationNS; last != missing && !u.sampled() && u.to != missing && d.OK && u.to-last > max(d.V/100, int64(time.Second)) {
 		u.note("the window of the tool's metrics, which is the duration, ends %.1f s behind the last request: throughput is that much too low", float64(u.to-last)/1e9)
 	}
-	if f := u.flat; f.dropped+u.shared.flat.dropped > 0 {
-		u.note("values that are left out, for they are too long or too many: %d", f.dropped+u.shared.flat.dropped)
+	if f := u.flat; f.Dropped+u.shared.flat.Dropped > 0 {
+		u.note("values that are left out, for they are too long or too many: %d", f.Dropped+u.shared.flat.Dropped)
 	}
-	for _, twice := range []string{u.flat.twice, u.shared.flat.twice} {
+	for _, twice := range []string{u.flat.Twice, u.shared.flat.Twice} {
 		if twice != "" {
 			u.note("the key %q comes twice: the last one counts", twice)
 		}

@@ -35,27 +35,13 @@ func Complete(run *schemas.Run, name string, r io.Reader) error {
 
 // completeSummary takes the tool's own findings about the requests of a list.
 func completeSummary(run *schemas.Run, name string, r io.Reader) error {
-	s := &summaryOnly{}
-	rd := jsonrun.NewReader(io.LimitReader(r, maxCompanion), name, &jsonrun.Objects{Read: s.read})
-	for rd.Scan() {
-		if reject, ok := rd.Record().(*schemas.Reject); ok {
-			return fmt.Errorf("%s", reject)
+	return jsonrun.ReadSummary(r, name, func(v *jsonrun.Values) {
+		reportedOf(run, v)
+		if n := v.Int("load_summary.count"); n.OK && run.Requests.OK && n != run.Requests && !run.Truncated {
+			run.Notes = append(run.Notes, fmt.Sprintf("%s tells of %d requests, the list has %d", path.Base(name), n.V, run.Requests.V))
 		}
-	}
-	if rd.Err() != nil || s.values == nil {
-		return rd.Err()
-	}
-	reportedOf(run, s.values)
-	if n := s.values.Int("load_summary.count"); n.OK && run.Requests.OK && n != run.Requests && !run.Truncated {
-		run.Notes = append(run.Notes, fmt.Sprintf("%s tells of %d requests, the list has %d", path.Base(name), n.V, run.Requests.V))
-	}
-	return nil
+	})
 }
-
-// summaryOnly keeps the values of a summary and makes no run of it.
-type summaryOnly struct{ values *jsonrun.Values }
-
-func (s *summaryOnly) read(_ *jsonrun.Upload, v *jsonrun.Values) { s.values = v }
 
 // A config is what a run lacks of config.yaml.
 type config struct {

@@ -204,7 +204,7 @@ func (l *requestList) readMember(u *jsonrun.Upload, i int, key string) {
 	case "info":
 		l.readInfo(u, i, "")
 	case "error":
-		q.readError(u)
+		q.readError(u, i)
 	default:
 		u.S.Skip()
 	}
@@ -282,7 +282,7 @@ func (q *request) readUsage(u *jsonrun.Upload, i int) {
 }
 
 // readError reads the error of a request, null where it has none.
-func (q *request) readError(u *jsonrun.Upload) {
+func (q *request) readError(u *jsonrun.Upload, i int) {
 	switch u.S.Peek() {
 	case jsonscan.Null:
 		u.S.Skip()
@@ -299,9 +299,9 @@ func (q *request) readError(u *jsonrun.Upload) {
 	for key, ok := u.S.Key(); ok; key, ok = u.S.Key() {
 		switch string(key) {
 		case "error_type":
-			kind, _ = u.S.Text(nil)
+			kind = errorText(u, i, "error.error_type")
 		case "error_msg":
-			message, _ = u.S.Text(nil)
+			message = errorText(u, i, "error.error_msg")
 		default:
 			u.S.Skip()
 		}
@@ -313,6 +313,21 @@ func (q *request) readError(u *jsonrun.Upload) {
 		}
 		q.failure.Line = failures.Line(string(kind) + ": " + line)
 	}
+}
+
+// errorText reads a part of an error, null where there is none.
+func errorText(u *jsonrun.Upload, i int, key string) []byte {
+	if u.S.Peek() == jsonscan.Null {
+		u.S.Skip()
+		return nil
+	}
+	text, err := u.S.Text(nil)
+	var value *jsonscan.ValueError
+	if errors.As(err, &value) {
+		u.Reject(value.Offset, i, "%s: found %s, expected an error message, %s", key, value.Text, value.Want)
+		return []byte(failures.Unreadable)
+	}
+	return text
 }
 
 // model takes the name of the model from the payload of a request, a string of

@@ -1,6 +1,9 @@
 package jsonrun
 
 import (
+	"errors"
+	"io"
+
 	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
@@ -51,4 +54,20 @@ func (o *Objects) Broken(u *Upload, reject *schemas.Reject, _ bool) bool {
 	resync := !o.list
 	o.list = false
 	return resync
+}
+
+// ReadSummary reads the one object of r, which is called name and tells more of a
+// run that another file holds. use takes what it wants of it; nil values are those
+// of a text that holds no object. An error is a fault of r, of its JSON, or values
+// that cannot be used, joined: then all else is used.
+func ReadSummary(r io.Reader, name string, use func(*Values)) error {
+	const most = 4 << 20
+	rd := NewReader(io.LimitReader(r, most), name, &Objects{Read: func(_ *Upload, v *Values) { use(v) }})
+	var unusable []error
+	for rd.Scan() {
+		if reject, ok := rd.Record().(*schemas.Reject); ok {
+			unusable = append(unusable, errors.New(reject.String()))
+		}
+	}
+	return errors.Join(append(unusable, rd.Err())...)
 }

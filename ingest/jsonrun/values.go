@@ -87,15 +87,15 @@ func (v *Values) add(key string, depth int) {
 		return
 	}
 	h := sha256.New()
-	c := capture{limit: min(maxValue, maxValues-v.size), h: h}
+	c := jsonscan.Capture{Limit: min(maxValue, maxValues-v.size), Hash: h}
 	if s.CopyTo(&c) != nil {
 		return
 	}
-	if c.over || len(v.text) >= maxKeys {
+	if c.Over || len(v.text) >= maxKeys {
 		v.leaveOut(key, h, at)
 		return
 	}
-	v.set(key, string(c.text), at)
+	v.set(key, string(c.Text), at)
 }
 
 // Skip takes in the value that comes next, under a key, by its digest only.
@@ -150,21 +150,6 @@ func (v *Values) set(key, text string, at int64) {
 	v.size += len(key) + len(text)
 }
 
-// A capture keeps what is written to it, up to its limit, and hashes all of it.
-type capture struct {
-	text  []byte
-	limit int
-	over  bool
-	h     hash.Hash
-}
-
-func (c *capture) Write(p []byte) (int, error) {
-	if c.over = c.over || len(c.text)+len(p) > c.limit; !c.over {
-		c.text = append(c.text, p...)
-	}
-	return c.h.Write(p)
-}
-
 // Has reports whether all the keys are there.
 func (v *Values) Has(keys ...string) bool {
 	for _, key := range keys {
@@ -188,8 +173,19 @@ func (v *Values) HasPrefix(prefix string) bool {
 // Keys returns the keys of all values that are kept, in order.
 func (v *Values) Keys() []string { return slices.Sorted(maps.Keys(v.text)) }
 
-// JSON returns the text of a value, "" where there is none.
-func (v *Values) JSON(key string) string { return v.text[key] }
+// JSON returns the text of a value, "" where there is none. One that was too long
+// to keep is rejected: something would have come of it.
+func (v *Values) JSON(key string) string {
+	v.rejectLeftOut(key, "a value")
+	return v.text[key]
+}
+
+func (v *Values) rejectLeftOut(key, want string) {
+	if v.leftOut[key] {
+		delete(v.leftOut, key) // it is told once
+		v.u.Reject(v.At(key), v.u.request, "%s: found a longer value, expected %s of at most %d bytes", key, want, maxValue)
+	}
+}
 
 // At is where the value of key begins.
 func (v *Values) At(key string) int64 {
@@ -203,9 +199,7 @@ func (v *Values) At(key string) int64 {
 // of another kind than expected is rejected, and stays for Rest.
 func get[T any](v *Values, key, want string, parse func([]byte) (T, bool)) schemas.Opt[T] {
 	text, ok := v.text[key]
-	if v.leftOut[key] {
-		v.u.Reject(v.At(key), v.u.request, "%s: found a longer value, expected %s of at most %d bytes", key, want, maxValue)
-	}
+	v.rejectLeftOut(key, want)
 	if !ok || text == "null" {
 		v.used[key] = true
 		return schemas.Opt[T]{}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"io"
 )
 
 // A Bag identifies values that come in any order, as the members of an object
@@ -22,6 +23,34 @@ func (b *Bag) AddText(path string, text []byte) {
 	begin(h, path)
 	h.Write(text)
 	b.addHash(h)
+}
+
+// AddCapture consumes the next value of s, adds it under path, whatever its
+// length, and returns its text. It is over where that has more than limit bytes.
+func (b *Bag) AddCapture(s *Scanner, path string, limit int) (text []byte, over bool, err error) {
+	h := sha256.New()
+	begin(h, path)
+	c := Capture{Limit: limit, Hash: h}
+	if err := s.CopyTo(&c); err != nil {
+		return nil, false, err
+	}
+	b.addHash(h)
+	return c.Text, c.Over, nil
+}
+
+// A Capture keeps what is written to it, up to its limit, and hashes all of it.
+type Capture struct {
+	Text  []byte
+	Limit int
+	Over  bool // there was more: Text is the beginning
+	Hash  io.Writer
+}
+
+func (c *Capture) Write(p []byte) (int, error) {
+	if c.Over = c.Over || len(c.Text)+len(p) > c.Limit; !c.Over {
+		c.Text = append(c.Text, p...)
+	}
+	return c.Hash.Write(p)
 }
 
 func (b *Bag) addHash(h hash.Hash) {

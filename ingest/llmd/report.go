@@ -21,6 +21,7 @@ const aggregate = "results.request_performance.aggregate."
 func (d *documents) report(u *jsonrun.Upload, node *yaml.Node) {
 	v := jsonrun.NewValues(u)
 	v.Offset = d.offset(node)
+	d.prune(u, node, "")
 	d.flatten(v, node, "", 0)
 	switch {
 	case v.Twice != "":

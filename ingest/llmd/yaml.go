@@ -84,6 +84,28 @@ func (d *documents) offset(node *yaml.Node) int64 {
 	return min(d.line(node.Line)+int64(max(node.Column-1, 0)), int64(len(d.text)))
 }
 
+// maxText bounds a text, such as the name of a model.
+const maxText = 64 << 10
+
+// prune leaves out texts that are too long, wherever they are.
+func (d *documents) prune(u *jsonrun.Upload, node *yaml.Node, path string) {
+	for i, n := range node.Content {
+		name := path
+		switch {
+		case node.Kind == yaml.SequenceNode:
+			name += strconv.Itoa(i) + "."
+		case i%2 == 1:
+			name += node.Content[i-1].Value + "."
+		}
+		if len(n.Value) <= maxText {
+			d.prune(u, n, name)
+			continue
+		}
+		u.Reject(d.offset(n), -1, "%s: found a text of %d bytes, expected at most %d", jsonrun.Shorten(strings.TrimSuffix(name, ".")), len(n.Value), maxText)
+		n.Tag, n.Value, n.Style = "!!null", "null", 0
+	}
+}
+
 // maxNesting bounds how far mappings are taken apart.
 const maxNesting = 12
 

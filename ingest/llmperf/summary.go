@@ -1,7 +1,6 @@
 package llmperf
 
 import (
-	"fmt"
 	"io"
 	"path"
 	"strings"
@@ -56,7 +55,6 @@ var Companions = []string{"*_summary.json"}
 const (
 	requestsSuffix = "_individual_responses.json"
 	summarySuffix  = "_summary.json"
-	maxCompanion   = 4 << 20
 )
 
 // Complete fills what a list of requests lacks from the summary of the same
@@ -67,34 +65,20 @@ func Complete(run *schemas.Run, name string, r io.Reader) error {
 	if theirs, ok := strings.CutSuffix(path.Base(name), summarySuffix); !isList || !ok || mine != theirs {
 		return nil
 	}
-	s := &summaryOnly{}
-	rd := jsonrun.NewReader(io.LimitReader(r, maxCompanion), name, &jsonrun.Objects{Read: s.read})
-	for rd.Scan() {
-		if reject, ok := rd.Record().(*schemas.Reject); ok {
-			return fmt.Errorf("%s", reject)
+	return jsonrun.ReadSummary(r, name, func(v *jsonrun.Values) {
+		settle(run, v)
+		if run.Provenance == nil {
+			run.Provenance = map[string]string{}
 		}
-	}
-	if rd.Err() != nil || s.values == nil {
-		return rd.Err()
-	}
-	settle(run, s.values)
-	if run.Provenance == nil {
-		run.Provenance = map[string]string{}
-	}
-	for column, ok := range map[string]bool{"model": run.Model.OK, "max_concurrency": run.MaxConcurrency.OK, "ended_at": run.EndedAt.OK} {
-		if ok {
-			run.Provenance[column] = path.Base(name)
+		for column, ok := range map[string]bool{"model": run.Model.OK, "max_concurrency": run.MaxConcurrency.OK, "ended_at": run.EndedAt.OK} {
+			if ok {
+				run.Provenance[column] = path.Base(name)
+			}
 		}
-	}
-	for _, key := range s.values.Keys() {
-		if isResult(key) {
-			run.Reported[key] = s.values.JSON(key)
+		for _, key := range v.Keys() {
+			if isResult(key) {
+				run.Reported[key] = v.JSON(key)
+			}
 		}
-	}
-	return nil
+	})
 }
-
-// summaryOnly keeps the values of a summary and makes no run of it.
-type summaryOnly struct{ values *jsonrun.Values }
-
-func (s *summaryOnly) read(_ *jsonrun.Upload, v *jsonrun.Values) { s.values = v }

@@ -266,6 +266,10 @@ func (r *run) readServerInfo(run *schemas.Run) {
 			args[name] = text
 		}
 	}
+	// What is too long to keep is among no keys, and rejected here.
+	for _, name := range []string{"served_model_name", "model_path", "tokenizer_path", "version"} {
+		v.JSON(prefix + name)
+	}
 	if len(args) == 0 {
 		return
 	}

@@ -123,7 +123,9 @@ func (r *Reader) read() {
 		text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	}
 	if !whole {
-		r.reject("a line of more than %d bytes, of which the rest was not read", maxLine)
+		// A part of it may end inside a figure.
+		r.reject("a line of more than %d bytes: it is left out", maxLine)
+		return
 	}
 	if text = bytes.Trim(text, "\x00"); len(text) == 0 {
 		return

@@ -210,7 +210,7 @@ func TestHostile(t *testing.T) {
 		{"UTF-16", "\xff\xfeR\x00A\x00", 1, "UTF-16"},
 		{"BOM", "\ufefftimestamp, power.draw [W]\n2026/05/07 22:09:29, 1 W\n", 1, "power.draw = 1 W"},
 		{"JSON", `{"power.draw": 1}`, 1, "no telemetry that is known"},
-		{"a line of 10 MB", "power.draw [W], fan.speed [%]\n" + strings.Repeat("1", 10<<20) + "\n", 2, "of which the rest was not read"},
+		{"a line of 10 MB", "power.draw [W], fan.speed [%]\n" + strings.Repeat("1", 10<<20) + "\n", 1, "a line of more than 1048576 bytes: it is left out"},
 		{"many columns", "power.draw" + strings.Repeat(",power.draw", 10_000) + "\n", 1, "are more than nvidia-smi has"},
 		{"many cores", "RAM 1/2MB CPU [" + strings.Repeat("1%@1,", 100_000) + "1%@1]\n", maxSamples, "RAM"},
 		{"deep braces", "# HELP x y\nvllm:x" + strings.Repeat("{", 100_000) + "} 1\n", 1, "malformed"},

@@ -103,26 +103,3 @@ func canonical(text []byte) []byte {
 	}
 	return out
 }
-
-// A capture keeps the beginning of what is written to it, up to its limit, and
-// the digest of all of it.
-type capture struct {
-	text  []byte
-	limit int
-	over  bool // there was more
-	h     *hasher
-}
-
-func (c *capture) Write(p []byte) (int, error) {
-	if c.over = c.over || len(c.text)+len(p) > c.limit; !c.over {
-		c.text = append(c.text, p...)
-	}
-	return c.h.Write(p)
-}
-
-func (c *capture) digest() digest {
-	if c.over {
-		return c.h.sum()
-	}
-	return sha256.Sum256(canonical(c.text))
-}

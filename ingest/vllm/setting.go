@@ -1,6 +1,7 @@
 package vllm
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"strings"
@@ -28,17 +29,19 @@ type setting struct {
 func (r *Reader) readSetting(key string) {
 	u := r.run
 	at := r.s.Offset()
-	c := capture{limit: min(maxSetting, maxSettings-u.kept), h: newDigest()}
+	h := newDigest()
+	c := jsonscan.Capture{Limit: min(maxSetting, maxSettings-u.kept), Hash: h}
 	if r.s.CopyTo(&c) != nil {
 		return
 	}
-	u.digests[key] = c.digest()
-	if c.over {
+	if c.Over {
+		u.digests[key] = h.sum()
 		u.dropped = append(u.dropped, droppedSetting{key, at})
 		return
 	}
-	u.kept += len(c.text)
-	u.settings[key] = setting{c.text, at, r.s.Offset()}
+	u.digests[key] = sha256.Sum256(canonical(c.Text))
+	u.kept += len(c.Text)
+	u.settings[key] = setting{c.Text, at, r.s.Offset()}
 	u.last = key
 }
 
