@@ -46,8 +46,8 @@ type Ingester struct {
 	session *lake.Session
 	opts    Options
 	path    *pathPattern
-	names   map[string]bool // of uploads that the lake knows
-	lose    bool            // uploads are not kept: to measure what keeping them costs
+	names   map[string][]*lake.Manifest // of uploads that the lake knows, by name
+	lose    bool                        // uploads are not kept: to measure what keeping them costs
 
 	lookAround sync.Mutex
 	around     *surroundings
@@ -67,7 +67,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 			return nil, err
 		}
 	}
-	in := &Ingester{lake: l, opts: opts, names: map[string]bool{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}, parsers: map[string]string{}}
+	in := &Ingester{lake: l, opts: opts, names: map[string][]*lake.Manifest{}, around: newSurroundings(), byDigest: map[string][]*lake.Manifest{}, parsers: map[string]string{}}
 	if in.resources = opts.Resources; in.resources == nil {
 		in.resources = NewResources(opts.Jobs, opts.Memory)
 	}
@@ -83,7 +83,7 @@ func New(l *lake.Lake, opts Options) (*Ingester, error) {
 	}
 	for _, m := range ms {
 		in.byDigest[m.ContentDigest] = append(in.byDigest[m.ContentDigest], m)
-		in.names[m.SourceName] = true
+		in.names[m.SourceName] = append(in.names[m.SourceName], m)
 		in.parsers[m.RunID] = m.ParserVersion
 	}
 	if in.session, err = l.Begin(); err != nil {
@@ -98,10 +98,11 @@ func (in *Ingester) Close() error { return in.session.Close() }
 // A Report says what became of an upload.
 type Report struct {
 	*lake.Receipt
-	Known    bool     // the lake had the upload already: nothing was done
-	Archive  bool     // it is of an archive itself, of which something was refused
-	New      []bool   // by run, where not known: false for one that the lake had, of another upload or parser
-	Warnings []string // what the user should know about the runs
+	Known    bool          // the lake had the upload already: nothing was done
+	Archive  bool          // it is of an archive itself, of which something was refused
+	New      []bool        // by run, where not known: false for one that the lake had, of another upload or parser
+	had      lake.Observed // rows of an upload without runs that the lake had, of another upload, label or parser
+	Warnings []string      // what the user should know about the runs
 }
 
 // Ingest takes one upload into the lake. A bad upload is no error: its receipt
@@ -292,7 +293,7 @@ func (in *Ingester) receipt(r *lake.Receipt) (*prepared, error) {
 // known looks whether the lake has the upload, where it has one of that name: to
 // take the digest of a file costs a fraction of reading it.
 func (in *Ingester) known(ctx context.Context, c *candidate) (*prepared, error) {
-	if !in.names[c.up.Name] || c.up.Path == "" || in.opts.Relabel {
+	if len(in.names[c.up.Name]) == 0 || c.up.Path == "" || in.opts.Relabel {
 		return nil, nil
 	}
 	file, err := c.up.Open()
@@ -465,6 +466,33 @@ func addReject(rejects []lake.Reject, r *schemas.Reject) []lake.Reject {
 
 func (rep *Report) addReject(r *schemas.Reject) { rep.Rejects = addReject(rep.Rejects, r) }
 
+// News counts what the lake did not have before an upload.
+type News struct {
+	Runs      int64 `json:"runs"`
+	Requests  int64 `json:"requests"`
+	Gaps      int64 `json:"gaps"`
+	LogEvents int64 `json:"log_events,omitempty"`
+	Samples   int64 `json:"samples,omitempty"`
+	Evals     int64 `json:"evals,omitempty"`
+}
+
+// News returns what the lake did not have before the upload.
+func (rep *Report) News() (n News) {
+	if rep.Known {
+		return n
+	}
+	for _, r := range rep.NewRuns() {
+		n.Runs, n.Requests, n.Gaps = n.Runs+1, n.Requests+r.Requests, n.Gaps+r.Gaps
+	}
+	if o := rep.Observed; o != nil {
+		n.LogEvents, n.Samples, n.Evals = o.LogEvents-rep.had.LogEvents, o.Samples-rep.had.Samples, o.Evals-rep.had.Evals
+	}
+	return n
+}
+
+// Had counts the rows of an upload without runs that the lake had before it.
+func (rep *Report) Had() lake.Observed { return rep.had }
+
 // NewRuns are the runs that the lake did not have.
 func (rep *Report) NewRuns() []lake.RunEntry {
 	var entries []lake.RunEntry
@@ -505,6 +533,9 @@ func (in *Ingester) commit(p *prepared) (*Report, error) {
 	}
 	for i, m := range p.runs {
 		isNew := in.isNew(m)
+		if p.Observed != nil {
+			p.had = in.hadOf(m)
+		}
 		if err := in.commitRun(m, p); err != nil {
 			return nil, err
 		}
@@ -532,6 +563,17 @@ func (in *Ingester) isNew(m *lake.Manifest) bool {
 	return !read && len(in.byDigest[m.ContentDigest]) == 0
 }
 
+// hadOf counts the rows of an upload without runs that readers see already.
+func (in *Ingester) hadOf(m *lake.Manifest) lake.Observed {
+	others := in.byDigest[m.ContentDigest]
+	if len(others) == 0 {
+		return lake.Observed{}
+	}
+	seen := lake.Effective(others)[0]
+	had := func(table string) int64 { return min(seen.Rows(table), m.Rows(table)) }
+	return lake.Observed{LogEvents: had(schemas.LogEventsTable.Name), Samples: had(schemas.SamplesTable.Name), Evals: had(schemas.EvalsTable.Name)}
+}
+
 // commitRun publishes a run's manifest under its identity and warns where the
 // lake knows the same run under another one.
 func (in *Ingester) commitRun(m *lake.Manifest, p *prepared) error {
@@ -540,6 +582,7 @@ func (in *Ingester) commitRun(m *lake.Manifest, p *prepared) error {
 			return err
 		}
 	}
+	p.Warnings = append(p.Warnings, unsaid(m, in.byDigest[m.ContentDigest])...)
 	for _, m.Revision = range in.revisionsOf(m, p.recorded) {
 		if _, err := in.session.Commit(m); err != nil {
 			return err
@@ -560,10 +603,27 @@ func (in *Ingester) revisionsOf(m *lake.Manifest, again *recorded) []int {
 	if again != nil && len(again.revisions[m.RunID]) > 0 {
 		return again.revisions[m.RunID]
 	}
+	others := in.byDigest[m.ContentDigest]
 	if in.opts.Relabel {
-		return []int{nextRevision(in.byDigest[m.ContentDigest], m)}
+		return []int{nextRevision(others, m)}
+	}
+	if m.UploadBytes > 0 && len(others) > 0 {
+		return []int{grownRevision(lake.Effective(others)[0], m)}
 	}
 	return []int{0}
+}
+
+// grownRevision is the revision of an upload without runs of which readers see
+// another state now: the longest one counts, and of that what revisions do not
+// decide.
+func grownRevision(now, m *lake.Manifest) int {
+	switch {
+	case now.UploadBytes < m.UploadBytes:
+		return now.Revision + 1
+	case now.RunID == m.RunID:
+		return now.Revision
+	}
+	return 0
 }
 
 // nextRevision is the least revision under which m is what readers see.
@@ -576,6 +636,26 @@ func nextRevision(others []*lake.Manifest, m *lake.Manifest) int {
 		return now.Revision
 	}
 	return now.Revision + 1
+}
+
+// unsaid warns where m goes on from what readers see now, and lacks what was said of
+// that.
+func unsaid(m *lake.Manifest, others []*lake.Manifest) []string {
+	if m.UploadBytes == 0 || len(others) == 0 {
+		return nil
+	}
+	now := lake.Effective(others)[0]
+	if now.UploadBytes >= m.UploadBytes {
+		return nil
+	}
+	var out []string
+	for _, k := range sortedKeys(now.Values) {
+		if _, ok := m.Values[k]; !ok && k != "near" {
+			out = append(out, fmt.Sprintf("%s goes on from what the lake has of it, where %s=%s was said, and now is not: --label %s=%s says it of all of it",
+				m.SourceName, k, now.Values[k], k, now.Values[k]))
+		}
+	}
+	return out
 }
 
 // conflicts says where the identity that readers see contradicts m.
@@ -646,6 +726,9 @@ func (rep *Report) Summary() string {
 		fmt.Fprintf(&b, "%d of its members were refused", len(rep.Rejects))
 	case rep.Observed != nil:
 		b.WriteString(rep.Observed.Rows())
+		if had := rep.had; had != (lake.Observed{}) {
+			fmt.Fprintf(&b, ", of which the lake had %s already", had.Rows())
+		}
 		if rep.Observed.Starts > 1 {
 			fmt.Fprintf(&b, " of %d starts of a server", rep.Observed.Starts)
 		}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,12 +173,53 @@ func (in *Ingester) observe(ctx context.Context, up Upload, raw *rawUpload, o ob
 	if _, err := raw.Publish(receipt.Raw); err != nil {
 		return nil, err
 	}
+	digest, err := in.continues(ctx, up, raw)
+	if err != nil {
+		return nil, err
+	}
+	inputs.Continues = digest
 	rep := &prepared{Report: &Report{Receipt: receipt}, recorded: up.recorded}
 	if problem != nil {
 		receipt.Quarantined = problem.Error()
 		return rep, nil
 	}
-	return rep, in.readObserved(ctx, raw, o, c, &observedBuilder{in: in, start: run.ServerStart, server: server, rep: rep}, m)
+	return rep, in.readObserved(ctx, raw, o, c, &observedBuilder{in: in, start: run.ServerStart, server: server, rep: rep, size: raw.size}, m)
+}
+
+// continues returns the content digest of what the lake has under an upload's name,
+// where the upload begins with that: a log that is still written to, and taken in now
+// and then, is one log. What begins with the longest of several continues that.
+func (in *Ingester) continues(ctx context.Context, up Upload, raw *rawUpload) (digest string, err error) {
+	if up.recorded != nil {
+		return up.recorded.Inputs.Continues, nil
+	}
+	var shorter []*lake.Manifest
+	for _, m := range in.names[up.Name] {
+		if 0 < m.UploadBytes && m.UploadBytes < raw.size {
+			shorter = append(shorter, m)
+		}
+	}
+	if len(shorter) == 0 {
+		return "", nil
+	}
+	slices.SortFunc(shorter, func(a, b *lake.Manifest) int {
+		return cmp.Or(cmp.Compare(a.UploadBytes, b.UploadBytes), strings.Compare(a.Name(), b.Name()))
+	})
+	file, err := openRaw(ctx, raw.Path(), nil)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := newDigest()
+	for _, m := range shorter {
+		if _, err := io.CopyN(sum, file, m.UploadBytes-sum.size); err != nil {
+			return "", err
+		}
+		if sum.hex() == m.UploadSHA256 {
+			digest = m.ContentDigest
+		}
+	}
+	return digest, nil
 }
 
 // lookAroundObserved collects what lies around an upload without runs, or was
@@ -343,6 +386,7 @@ type observedBuilder struct {
 	start   schemas.Opt[string]
 	server  map[string]string
 	rep     *prepared
+	size    int64 // of the upload
 	events  *observedBlock[schemas.LogEventRow]
 	samples *observedBlock[schemas.SampleRow]
 	evals   *observedBlock[schemas.EvalRow]
@@ -480,8 +524,8 @@ func (b *observedBuilder) publish(o observed, c clock) (err error) {
 	}
 	run := &schemas.Run{SourceName: b.rep.SourceName, ParserVersion: o.parserVersion}
 	m := &lake.Manifest{
-		RunID: schemas.NewRunID(b.rep.UploadSHA256, 0), ContentDigest: b.rep.UploadSHA256, UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName,
-		ParserVersion: o.parserVersion, Identity: identityDigest(run, values), Known: len(values), Values: values, Blocks: blocks,
+		RunID: schemas.NewRunID(b.rep.UploadSHA256, 0), ContentDigest: cmp.Or(b.rep.Inputs.Continues, b.rep.UploadSHA256), UploadSHA256: b.rep.UploadSHA256, SourceName: b.rep.SourceName,
+		ParserVersion: o.parserVersion, UploadBytes: b.size, Identity: identityDigest(run, values), Known: len(values), Values: values, Blocks: blocks,
 	}
 	b.rep.runs = append(b.rep.runs, m)
 	b.rep.Observed.ServerStartKnown = b.start.OK

@@ -41,6 +41,8 @@ What stays unknown is NULL, and said.
 Server logs and telemetry (tegrastats, nvidia-smi, dcgmi, Prometheus scrapes,
 engine counters as CSV) are taken in too, as tables log_events and samples; they
 join with runs of the same server_start, which is looked up for them likewise.
+One that is still written to may be taken in again and again under its name: what
+begins with what the lake has of it is the same log, and no row counts twice.
 Times without a year take it from the results beside them, those without a zone
 from the label utc_offset: "+02:00" of a servestat.yaml.`
 
@@ -98,7 +100,7 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 	}
 	tally, err := a.ingestPart(ctx, l, paths, of, opts, func(rep *ingest.Report) error {
 		if asJSON {
-			return json.NewEncoder(a.stdout).Encode(rep.Receipt)
+			return json.NewEncoder(a.stdout).Encode(told(rep))
 		}
 		return nil
 	})
@@ -111,10 +113,23 @@ func (a *app) ingest(ctx context.Context, paths []string) error {
 	return tally.verdict(a.config.GetBool("strict"))
 }
 
+// A toldReceipt is a receipt as it is printed: with what this time was.
+type toldReceipt struct {
+	*lake.Receipt
+	Known    bool        `json:"known"` // the lake had the upload already: nothing was done
+	New      ingest.News `json:"new"`   // what it did not have
+	Warnings []string    `json:"warnings,omitempty"`
+}
+
+func told(rep *ingest.Report) toldReceipt {
+	return toldReceipt{rep.Receipt, rep.Known, rep.News(), rep.Warnings}
+}
+
 // A tally counts what became of uploads.
 type tally struct {
 	uploads, runs, requests, gaps, known, again, quarantined, rejects, skipped int
 	logEvents, samples, evals                                                  int
+	had                                                                        lake.Observed // rows of logs, telemetry and judged answers
 }
 
 func (t tally) String() string {
@@ -126,8 +141,8 @@ func (t tally) String() string {
 	if t.evals > 0 {
 		fmt.Fprintf(&b, ", %s", count(t.evals, "judged answer"))
 	}
-	if t.again > 0 {
-		fmt.Fprintf(&b, "; %s that the lake had already", count(t.again, "run"))
+	if had := t.alreadyThere(); len(had) > 0 {
+		fmt.Fprintf(&b, "; %s that the lake had already", strings.Join(had, ", "))
 	}
 	for _, part := range []struct {
 		n    int
@@ -138,6 +153,19 @@ func (t tally) String() string {
 		}
 	}
 	return b.String()
+}
+
+// alreadyThere says what was taken in that the lake had, of other uploads.
+func (t tally) alreadyThere() (parts []string) {
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.again, "run"}, {int(t.had.LogEvents), "log event"}, {int(t.had.Samples), "sample"}, {int(t.had.Evals), "judged answer"}} {
+		if part.n > 0 {
+			parts = append(parts, count(part.n, part.what))
+		}
+	}
+	return parts
 }
 
 // verdict is exit 3 where nothing at all could be used, or, when strict, where
@@ -276,6 +304,11 @@ func (t *tally) merge(o tally) {
 	t.uploads, t.runs, t.requests, t.gaps = t.uploads+o.uploads, t.runs+o.runs, t.requests+o.requests, t.gaps+o.gaps
 	t.known, t.quarantined, t.rejects, t.skipped = t.known+o.known, t.quarantined+o.quarantined, t.rejects+o.rejects, t.skipped+o.skipped
 	t.logEvents, t.samples, t.evals, t.again = t.logEvents+o.logEvents, t.samples+o.samples, t.evals+o.evals, t.again+o.again
+	t.addHad(o.had)
+}
+
+func (t *tally) addHad(o lake.Observed) {
+	t.had.LogEvents, t.had.Samples, t.had.Evals = t.had.LogEvents+o.LogEvents, t.had.Samples+o.Samples, t.had.Evals+o.Evals
 }
 
 func (t *tally) add(rep *ingest.Report) {
@@ -291,18 +324,11 @@ func (t *tally) add(rep *ingest.Report) {
 		t.known++
 		return
 	}
-	if o := rep.Observed; o != nil {
-		t.logEvents += int(o.LogEvents)
-		t.samples += int(o.Samples)
-		t.evals += int(o.Evals)
-	}
-	fresh := rep.NewRuns()
-	t.runs += len(fresh)
-	t.again += len(rep.Runs) - len(fresh)
-	for _, r := range fresh {
-		t.requests += int(r.Requests)
-		t.gaps += int(r.Gaps)
-	}
+	fresh := rep.News()
+	t.again += len(rep.Runs) - int(fresh.Runs)
+	t.runs, t.requests, t.gaps = t.runs+int(fresh.Runs), t.requests+int(fresh.Requests), t.gaps+int(fresh.Gaps)
+	t.logEvents, t.samples, t.evals = t.logEvents+int(fresh.LogEvents), t.samples+int(fresh.Samples), t.evals+int(fresh.Evals)
+	t.addHad(rep.Had())
 }
 
 // tell says on stderr what the person should know about an upload.

@@ -73,7 +73,7 @@ func (a *app) lakeRebuild(ctx context.Context) error {
 		default:
 			a.term.detailf("%s", r.Report.Summary())
 			if asJSON && !r.Report.Known {
-				_ = json.NewEncoder(a.stdout).Encode(r.Report.Receipt)
+				_ = json.NewEncoder(a.stdout).Encode(told(r.Report))
 			}
 		}
 	})

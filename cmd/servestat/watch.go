@@ -264,7 +264,7 @@ func (w *watcher) take(ctx context.Context, found []ingest.Upload, skipped []ing
 	}
 	t, err := w.a.ingestFound(ctx, l, found, skipped, w.opts, func(rep *ingest.Report) error {
 		if w.json() && !rep.Known {
-			return json.NewEncoder(w.a.stdout).Encode(rep.Receipt)
+			return json.NewEncoder(w.a.stdout).Encode(told(rep))
 		}
 		return nil
 	})

@@ -56,6 +56,9 @@ type Manifest struct {
 	UploadSHA256  string `json:"upload_sha256"`
 	SourceName    string `json:"source_name"`
 	ParserVersion string `json:"parser_version"`
+	// UploadBytes is the decompressed size of an upload without runs. One of the same
+	// name that begins with it, as a log does that grew, has its ContentDigest.
+	UploadBytes int64 `json:"upload_bytes,omitempty"`
 	// Identity is a digest of the values that say what was measured (Values and
 	// where each came from); Known counts them.
 	Identity string            `json:"identity"`
@@ -64,6 +67,17 @@ type Manifest struct {
 	// Revision orders deliberate corrections: a higher one replaces a lower one.
 	Revision int     `json:"revision"`
 	Blocks   []Block `json:"blocks"`
+}
+
+// Rows counts the rows of a table.
+func (m *Manifest) Rows(table string) int64 {
+	n := int64(0)
+	for _, b := range m.Blocks {
+		if b.Table == table {
+			n += b.Rows
+		}
+	}
+	return n
 }
 
 // Name returns the manifest's name in the lake.
@@ -267,6 +281,8 @@ type Inputs struct {
 	// that it ended early. What is kept is what could be decompressed.
 	Damage string `json:"damage,omitempty"`
 	Cut    bool   `json:"cut,omitempty"`
+	// Continues is the content digest of an upload that this one begins with.
+	Continues string `json:"continues,omitempty"`
 	// Clock is what was known of times that the upload prints in part.
 	Clock map[string]string `json:"clock,omitempty"`
 	// Beside are the files that lay beside the upload and were read for it.

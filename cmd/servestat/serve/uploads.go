@@ -27,8 +27,9 @@ const (
 // A receipt says what became of one file: the upload, or a member of it.
 type receipt struct {
 	*lake.Receipt
-	Known    bool     `json:"known"`
-	Warnings []string `json:"warnings,omitempty"`
+	Known    bool        `json:"known"`
+	New      ingest.News `json:"new"`
+	Warnings []string    `json:"warnings,omitempty"`
 }
 
 // uploaded is the answer to an upload.
@@ -105,7 +106,7 @@ func (s *Server) takeIn(ctx context.Context, tenant string, sp *spool, name stri
 	}
 	answer := &uploaded{Schema: "servestat.upload/1", SHA256: sum, Bytes: size, Outcome: outcomeOf(j.reports), Files: []receipt{}}
 	for _, rep := range j.reports {
-		answer.Files = append(answer.Files, receipt{rep.Receipt, rep.Known, rep.Warnings})
+		answer.Files = append(answer.Files, receipt{rep.Receipt, rep.Known, rep.News(), rep.Warnings})
 	}
 	for _, sk := range j.skipped {
 		answer.Skipped = append(answer.Skipped, skipped{sk.Name, sk.Why})
