@@ -217,6 +217,8 @@ const twoReadings = 0.01
 func (r *Run) whyDifferent(key string, off float64) string {
 	usesEnd := strings.Contains(key, "tpot") || strings.Contains(key, "e2el")
 	switch {
+	case r.swapsE2EL() && (key == "mean_e2el_ms" || key == "median_e2el_ms"):
+		return "vLLM v0.6.0 to v0.6.3: the tool's mean and median of E2EL stand for each other"
 	case r.Suspect.V > 0:
 		return fmt.Sprintf("the tool counts %d requests that never got a chunk as 0 ms", r.Suspect.V)
 	case usesEnd && strings.Contains(r.Backend.V, "chat"):

@@ -33,6 +33,7 @@ func checkComparable(c *Comparison, base, cand *arm, allowed allowances) {
 	for _, d := range slices.Concat(workloadDiffers(base, cand), clocksDiffer(base, cand)) {
 		c.refuse(allowed, d.Key, d.sentence())
 	}
+	c.Warnings = append(c.Warnings, clientsDiffer(base.runs, cand.runs)...)
 	for side, a := range map[string]*arm{"baseline": base, "candidate": cand} {
 		for _, residue := range variation(a.runs) {
 			c.Warnings = append(c.Warnings, side+": "+residue)

@@ -28,7 +28,7 @@ func auditRun(r *Run) []audit.Finding {
 		in.MaxConcurrency = float64(r.MaxConcurrency.V)
 	}
 	in.BytesPerToken, in.MemoryBandwidth = r.numericLabel("bytes_per_token"), r.numericLabel("memory_bandwidth")
-	in.ZeroStatistics = r.zeroStatistics()
+	in.ZeroStatistics, in.SwappedE2EL = r.zeroStatistics(), r.swapsE2EL()
 	if r.Sum != nil {
 		fillMeasured(&in, r.Sum)
 	} else {
@@ -264,10 +264,11 @@ func audited(series []runSeries) []auditedSeries {
 // audit asks the checks of runs side by side.
 func (s runSeries) audit() []audit.Finding {
 	members := make([]audit.Member, 0, len(s.runs))
+	clients := clientSides(s.runs)
 	for i, r := range inOrder(s.runs) {
 		m := audit.Member{
 			Name: r.SourceName, Start: r.ServerStart.V, Level: float64(r.MaxConcurrency.V), Order: i, Workload: r.WorkloadDigest.V, Dataset: r.Dataset.V,
-			InputLen: math.NaN(), OutputLen: math.NaN(), CacheOff: cacheIsOff(r.EngineArgs),
+			InputLen: math.NaN(), OutputLen: math.NaN(), CacheOff: cacheIsOff(r.EngineArgs), Client: clients[r],
 		}
 		r.fillMember(&m)
 		members = append(members, m)

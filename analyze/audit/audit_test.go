@@ -154,6 +154,7 @@ func TestEachCheckFiresAlone(t *testing.T) {
 		{"gaps made up", func(r *audit.Run) { r.Synthetic = true }, "synthetic WARN"},
 		{"a slow client", func(r *audit.Run) { r.ServerRequests, r.ServerTTFT = 200, 0.02 }, "client FAIL"},
 		{"faster than memory", func(r *audit.Run) { r.BytesPerToken, r.MemoryBandwidth = 8e9, 273e9 }, "T13 FAIL"},
+		{"a summary of vLLM v0.6.2", func(r *audit.Run) { r.SwappedE2EL = true }, "swapped WARN"},
 		{"NVIDIA's bench_vllm.sh, whose grab() returns 0.0 where it finds nothing", func(r *audit.Run) { r.ZeroStatistics = []string{"mean_itl_ms"} }, "T14 WARN"},
 		{"a neighbour on the endpoint", func(r *audit.Run) { r.ServerInFlight, r.ServerMost = 14, 15 }, "T15 FAIL"},
 		{"requests wait outside the server", func(r *audit.Run) { r.ServerInFlight = 4 }, "T12 WARN"},
@@ -295,6 +296,12 @@ func TestGroupChecks(t *testing.T) {
 			m[4].TTFT /= 49
 			return m
 		}, "repeats WARN, warm WARN"},
+		{"one start measured by an older client", func(m []audit.Member) []audit.Member {
+			for i := range m {
+				m[i].Client = map[string]bool{"from v0.15.0 on x": i >= 3}
+			}
+			return m
+		}, "one WARN"},
 		{"the same with the cache off", func(m []audit.Member) []audit.Member {
 			for i := range m {
 				m[i].Start, m[i].CacheOff = "s", true

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ type Member struct {
 	TTFT, TPOT       float64
 	OutputThroughput float64
 	CacheOff         bool // the server was started without prefix caching
+	// Client says of each change in the benchmark client between some of the members
+	// whether this one's has it. What cannot be told is not in it.
+	Client map[string]bool
 }
 
 // A groupCheck is a definition and how runs side by side are asked.
@@ -35,6 +39,7 @@ var groupChecks = []groupCheck{
 	{Definition{"T16 mixed workloads", "is it one curve?", "dataset, mean prompt and output length over the levels", "WARN where they differ by 2 %", "two levels"}, mixed},
 	{Definition{"output-length drift", "do repeats make the same work?", "mean output length over the runs of a level", "WARN where it differs by 2 %", "two runs of a level"}, lengthDrift},
 	{Definition{"repeats on one start", "is every run a replicate?", "runs of a level on one server start", "WARN from two: they count as one", "server starts"}, sameStart},
+	{Definition{"one client", "did one version of the client measure them?", "", "WARN where numbers of one name mean two things in the versions that did", "results of vllm bench"}, oneClient},
 	{Definition{"warm repeats", "did a repeat find its prompts in the cache?", "TTFT of a repeat on the same start / of its first run", "WARN below 0.8", "two runs of the same prompts on one start"}, warmRepeats},
 }
 
@@ -49,6 +54,33 @@ func CheckGroup(members []Member) []Finding {
 		}
 	}
 	return out
+}
+
+// oneClient: a result of vllm bench does not name the version of the client, and a
+// server may well be measured from another image.
+func oneClient(members []Member) Finding {
+	before, all := map[string]int{}, map[string]bool{}
+	for _, m := range members {
+		for change, has := range m.Client {
+			if all[change] = true; !has {
+				before[change]++
+			}
+		}
+	}
+	switch {
+	case len(members) == 0:
+		return unknown("")
+	case len(all) == 0:
+		return fine("no change of the client lies between them")
+	}
+	var what []string
+	for _, change := range slices.Sorted(maps.Keys(all)) {
+		what = append(what, fmt.Sprintf("%s; %d of %d are of before", change, before[change], len(members)))
+	}
+	return Finding{
+		Severity: Warn, Message: "clients of different versions measured them: " + strings.Join(what, "; "),
+		Do: "measure all of them with one version of the client, or compare only what did not change",
+	}
 }
 
 // byLevel returns the members of each level, levels ascending.

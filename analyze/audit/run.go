@@ -39,6 +39,7 @@ type Run struct {
 	Truncated                            bool
 	Synthetic                            bool     // its gaps were made up by the tool
 	ZeroStatistics                       []string // statistics of the tool that are 0.0 where nothing was measured
+	SwappedE2EL                          bool     // its mean and median of E2EL stand for each other
 
 	// From the server's side, where it was recorded.
 	ServerRequests         float64 // finished between the samples around the run
@@ -92,6 +93,7 @@ var runChecks = []check{
 	{Definition{"T13 roofline", "is the rate physically possible?", "bytes a token x rate / memory bandwidth", "FAIL above 1", "labels bytes_per_token and memory_bandwidth (bytes/s)"}, roofline},
 	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz", "WARN below 0.75, FAIL below 0.6", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run"}, clocks},
 	{Definition{"T14 missing is not zero", "did the tool print zero for missing?", "statistics of 0.0 where nothing was measured", "WARN from one", "the tool's summary"}, zeros},
+	{Definition{"swapped E2EL", "are the tool's mean and median of E2EL what they say?", "", "WARN where they stand for each other (vLLM v0.6.0 to v0.6.3)", "the tool's summary"}, swapped},
 	{Definition{"T15 shared endpoint", "was anybody else on the server?", "most requests on the server against our own in flight; requests that it finished against ours", "FAIL where the server has 10 % and one request more; WARN where it finished 10 % more than a warm-up explains", "vLLM's /metrics scraped during the run, or its log"}, shared},
 }
 
@@ -505,6 +507,16 @@ func zeros(r Run) Finding {
 	return Finding{
 		Severity: Warn, Message: "the tool prints 0.0 where it measured nothing: " + strings.Join(r.ZeroStatistics, ", "),
 		Do: "read these as missing: a table that averages them is wrong",
+	}
+}
+
+func swapped(r Run) Finding {
+	if !r.SwappedE2EL {
+		return fine("no sign of it")
+	}
+	return Finding{
+		Severity: Warn, Message: "mean_e2el_ms and median_e2el_ms of the tool's summary stand for each other, as in vLLM v0.6.0 to v0.6.3",
+		Do: "read the one for the other, or the numbers that are recomputed from the requests",
 	}
 }
 
