@@ -317,6 +317,10 @@ func (in *Ingester) readObserved(ctx context.Context, raw *rawUpload, o observed
 	}
 	if b.events == nil && b.samples == nil && b.evals == nil {
 		rep.Quarantined = "nothing in it says anything of a server: no event, no sample and no judged answer"
+		if len(rep.Rejects) > 0 {
+			first := rep.Rejects[0]
+			rep.Quarantined = fmt.Sprintf("nothing of it can be used, at first for this: byte %d: %s", first.Offset, first.Reason)
+		}
 		return nil
 	}
 	if err := in.countStarts(ctx, raw, o, b); err != nil {

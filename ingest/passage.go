@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -237,6 +238,9 @@ func (p *passage) wait(within *unpacked) error {
 	}
 	if errors.Is(p.damage, io.ErrUnexpectedEOF) && p.size > 0 { // the reader says what is whole
 		p.cut, p.damage = true, nil
+	}
+	if errors.Is(p.damage, io.ErrUnexpectedEOF) && p.compressed {
+		p.damage = fmt.Errorf("the compressed file ends early, before anything of it can be unpacked (%w): copy it again", p.damage)
 	}
 	p.damage = cmp.Or(p.tooLarge, p.damage)
 	return p.keepErr

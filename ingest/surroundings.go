@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -141,10 +143,20 @@ func (s *surroundings) above(dir string, within *unpacked) ([]*sidecar, error) {
 	}
 }
 
+const (
+	// maxSidecar bounds a servestat.yaml, and maxSaid one thing that it says.
+	maxSidecar = 1 << 20
+	maxSaid    = 64 << 10
+)
+
 func readSidecar(dir string) (*sidecar, error) {
 	name := filepath.Join(dir, SidecarName)
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if err == nil && info.Size() > maxSidecar {
+		return nil, fmt.Errorf("side-car %s: %d bytes, expected at most %d", name, info.Size(), maxSidecar)
 	}
 	text, err := readFile(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -153,13 +165,17 @@ func readSidecar(dir string) (*sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	var doc map[string]any
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more map[string]any
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("side-car %s: %w", name, err)
 	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("side-car %s: there is more behind the first document (---), which would go unheard: write one", name)
+	}
 	c := &sidecar{dir: dir, values: map[string]string{}}
-	for key, v := range doc {
-		if err := c.set(key, v); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(doc)) {
+		if err := c.set(key, doc[key]); err != nil {
 			return nil, fmt.Errorf("side-car %s: %s: %w", name, key, err)
 		}
 	}
@@ -175,8 +191,8 @@ func (c *sidecar) set(key string, v any) error {
 		if !ok {
 			return errors.New("want a mapping of label to value")
 		}
-		for k, v := range labels {
-			text, err := yamlText(v)
+		for _, k := range slices.Sorted(maps.Keys(labels)) {
+			text, err := yamlText(labels[k])
 			if err != nil {
 				return fmt.Errorf("%s: %w", k, err)
 			}
@@ -212,13 +228,26 @@ func yamlText(v any) (string, error) {
 	case nil:
 		return "", nil
 	case string:
+		if len(v) > maxSaid {
+			return "", fmt.Errorf("a text of %d bytes, want at most %d", len(v), maxSaid)
+		}
 		return v, nil
 	case bool, int, int64, uint64:
 		return fmt.Sprint(v), nil
 	case float64:
 		return "", fmt.Errorf("%v reads as a decimal number, which drops zeros (0.20 becomes 0.2): put it in quotes", v)
 	}
-	return "", fmt.Errorf("want a text, a number or a boolean, have %T", v)
+	return "", fmt.Errorf("want a text, a number or a boolean, have %s", yamlKind(v))
+}
+
+func yamlKind(v any) string {
+	switch v.(type) {
+	case []any:
+		return "a list"
+	case time.Time:
+		return "a date: put it in quotes"
+	}
+	return "a mapping"
 }
 
 // A pathPattern takes values out of a path: {name} stands for the shortest text

@@ -166,7 +166,7 @@ func (a *app) configure(cmd *cobra.Command) error {
 	v.SetConfigFile(name)
 	v.SetConfigType("yaml")
 	if err := v.ReadInConfig(); err != nil && (named || !errors.Is(err, fs.ErrNotExist)) {
-		return usagef("", "configuration: %w", err)
+		return usagef("a servestat.yaml in the current folder is read as the configuration, and as what it says of results", "configuration %s: %w", name, err)
 	}
 	a.term.quiet = v.GetBool("quiet")
 	a.term.verbose = v.GetBool("verbose")

@@ -3,13 +3,14 @@ package evals
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -192,8 +193,29 @@ func (r *Reader) eval(e schemas.Eval) {
 			delete(e.Facts, key)
 		}
 	}
+	r.dropNegative(&e)
 	e.At, e.Line = r.pos(), r.line
 	r.push(&e)
+}
+
+// dropNegative leaves out counts and times below zero.
+func (r *Reader) dropNegative(e *schemas.Eval) {
+	for _, f := range []struct {
+		name  string
+		value *schemas.Opt[int64]
+	}{
+		{"latency", &e.Latency}, {"input tokens", &e.Input}, {"output tokens", &e.Output}, {"concurrency", &e.Concurrency},
+		{"trial", &e.Trial}, {"items that passed", &e.Count}, {"items", &e.Of},
+	} {
+		if f.value.V < 0 {
+			r.reject("%s: found a value below zero", f.name)
+			*f.value = schemas.Opt[int64]{}
+		}
+	}
+	if e.Start.OK && e.Start.V.Unix() < 0 {
+		r.reject("start: found a time before 1970")
+		e.Start = schemas.Opt[time.Time]{}
+	}
 }
 
 // tooLong tells once of a document that a text is too long for its answers.
@@ -214,9 +236,17 @@ func (r *Reader) reject(reason string, args ...any) {
 
 // decode reads JSON into v and says where it is none.
 func (r *Reader) decode(text []byte, v any) bool {
-	if err := json.Unmarshal(text, v); err != nil {
-		r.reject("not what was expected: %v", err)
+	err := jsonscan.Decode(text, v)
+	if err == nil {
+		return true
+	}
+	at := r.pos()
+	var fault *jsonscan.SyntaxError
+	if errors.As(err, &fault) {
+		at.Offset += fault.Offset
+		r.push(&schemas.Reject{At: at, Reason: fault.Msg})
 		return false
 	}
-	return true
+	r.reject("%v", err)
+	return false
 }

@@ -131,7 +131,7 @@ func total(raw json.RawMessage) (float64, bool) {
 		}
 	}
 	add(v)
-	return sum, found && sum >= 0 && sum < 1<<52
+	return sum, found && math.Abs(sum) < 1<<52
 }
 
 // k2Summary reads the summary of the K2 vendor verifier.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -16,6 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -163,7 +165,11 @@ func answerOf(whole json.RawMessage, chunks []json.RawMessage) (*answer, error) 
 	}
 	for _, text := range chunks {
 		var r response
-		if err := json.Unmarshal(text, &r); err != nil {
+		if err := jsonscan.Decode(text, &r); err != nil {
+			var fault *jsonscan.SyntaxError
+			if errors.As(err, &fault) { // its place is inside the answer
+				err = errors.New(fault.Msg)
+			}
 			return nil, err
 		}
 		if err := a.add(&r); err != nil {
@@ -480,7 +486,7 @@ func opt[T any](v *T) schemas.Opt[T] {
 
 // nanos turns seconds into nanoseconds; what is no duration is missing.
 func nanos(seconds *float64) schemas.Opt[int64] {
-	if seconds == nil || !(*seconds >= 0 && *seconds < 1e9) {
+	if seconds == nil || !(math.Abs(*seconds) < 1e9) {
 		return schemas.Opt[int64]{}
 	}
 	return schemas.Some(int64(math.Round(*seconds * 1e9)))

@@ -5,13 +5,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/servestat/servestat/ingest/jsonscan"
 	"github.com/servestat/servestat/schemas"
 )
 
@@ -65,16 +65,21 @@ func isAIPerf(line []byte) bool {
 
 func (aiperf) line(r *Reader, text string) {
 	var l aiperfLine
-	d := json.NewDecoder(strings.NewReader(text))
-	if err := d.Decode(&l); err != nil {
-		r.reject("no line of AIPerf's telemetry: %v", err)
-		return
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		r.reject("more than one object in a line")
+	if err := jsonscan.Decode([]byte(text), &l); err != nil {
+		at := r.at
+		var fault *jsonscan.SyntaxError
+		if errors.As(err, &fault) {
+			at.Offset += fault.Offset
+			err = errors.New(fault.Msg)
+		}
+		r.push(&schemas.Reject{At: at, Reason: "no line of AIPerf's telemetry: " + err.Error()})
 		return
 	}
 	s := schemas.Sample{Source: "prometheus"}
+	if l.TimestampNS != nil && *l.TimestampNS < 0 {
+		r.reject("timestamp_ns: found a time before 1970")
+		return
+	}
 	if l.TimestampNS != nil {
 		s.Time, s.Zone = schemas.Some(time.Unix(0, *l.TimestampNS).UTC()), true
 	}

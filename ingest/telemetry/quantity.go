@@ -90,8 +90,15 @@ func (m measure) value(text string) (v schemas.Opt[float64], ok bool) {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return v, true
 	}
+	if n < 0 && neverNegative[m.unit] {
+		return v, false
+	}
 	return schemas.Some(n), true
 }
+
+// neverNegative are the units of shares, sizes, rates and clocks. Temperatures may be
+// below zero, and so may power where a battery is charged.
+var neverNegative = map[string]bool{"1": true, "B": true, "B/s": true, "Hz": true, "s": true}
 
 // of returns a figure, that is no text, in base units; missing where it is none.
 func (m measure) of(n float64) schemas.Opt[float64] {

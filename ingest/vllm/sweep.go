@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"regexp"
@@ -163,16 +164,20 @@ func completeFromTable(run *schemas.Run, r io.Reader) error {
 	table.ReuseRecord = true
 	head, err := table.Read()
 	if err != nil {
-		return errors.Join(errors.New("no table of a sweep"), err)
+		return fmt.Errorf("no table of a sweep: %w", err)
 	}
 	keys := slices.Clone(head)
+	if twice := firstTwice(keys); twice != "" {
+		return fmt.Errorf("no table of a sweep: it has two columns %.100q", twice)
+	}
+	var tooLong []error
 	for {
 		row, err := table.Read()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("the table of a sweep: %w", err)
 		}
 		cells := map[string]string{}
 		for i, key := range keys {
@@ -181,14 +186,32 @@ func completeFromTable(run *schemas.Run, r io.Reader) error {
 		if !isRow(run, cells) {
 			continue
 		}
-		for key, cell := range cells {
+		for i, key := range keys {
 			// The first column counts the rows, and has no name.
-			if key != "" && cell != "" && !identityKeys[key] && !isSummary(key) && !slices.Contains(columnKeys, key) && !isText(key) {
-				complete(run, key, jsonOf(cell))
+			if key == "" || cells[key] == "" || identityKeys[key] || isSummary(key) || slices.Contains(columnKeys, key) || isText(key) {
+				continue
 			}
+			if len(cells[key]) > maxSetting {
+				line, _ := table.FieldPos(i)
+				tooLong = append(tooLong, fmt.Errorf("line %d: %.100s: found a longer value, expected at most %d bytes", line, key, maxSetting))
+				continue
+			}
+			complete(run, key, jsonOf(cells[key]))
 		}
-		return nil
+		return errors.Join(tooLong...)
 	}
+}
+
+// firstTwice returns a name that is there twice, "" where none is.
+func firstTwice(names []string) string {
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] && name != "" {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
 }
 
 // isRow reports whether a row of a sweep's table is of this run: it ended at the

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // Name is what checkpoints call the file.
@@ -43,7 +44,14 @@ func Read(r io.Reader) (*Config, error) {
 		file
 		Text *file `json:"text_config"`
 	}
-	if err := json.NewDecoder(io.LimitReader(r, maxSize)).Decode(&m); err != nil {
+	err := json.NewDecoder(io.LimitReader(r, maxSize)).Decode(&m)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("not a checkpoint's config.json: empty, cut short, or of more than %d bytes", maxSize)
+	case errors.As(err, &kind):
+		return nil, fmt.Errorf("not a checkpoint's config.json: byte %d: %s is a %s", kind.Offset, strings.TrimPrefix(kind.Field, "file."), kind.Value)
+	case err != nil:
 		return nil, fmt.Errorf("not a checkpoint's config.json: %w", err)
 	}
 	if m.Type == "" && len(m.Architectures) == 0 {
