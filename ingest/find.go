@@ -98,6 +98,10 @@ func (f *finder) add(p string, stdin io.Reader) error {
 	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(p, "*?[") {
 		return f.addGlob(p, stdin)
 	}
+	var fault *fs.PathError
+	if errors.As(err, &fault) {
+		return fmt.Errorf("%s: %w", p, fault.Err)
+	}
 	if err != nil {
 		return err
 	}

@@ -173,8 +173,13 @@ func setMaxConcurrency(r *schemas.Run, text string) error {
 
 // CheckLabel reports what is wrong with a label given by the user, if anything.
 func CheckLabel(key, value string) error {
-	if key == "" || value == "" {
-		return fmt.Errorf("label %q=%q: want key=value", key, value)
+	switch {
+	case key == "":
+		return fmt.Errorf("label %q=%.100q: want key=value", key, value)
+	case value == "":
+		return fmt.Errorf("label %s has no value: leave out what is not known", key)
+	case len(value) > maxSaid:
+		return fmt.Errorf("label %s: a text of %d bytes, want at most %d", key, len(value), maxSaid)
 	}
 	set, ok := identityKeys[key]
 	if !ok {

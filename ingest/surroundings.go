@@ -283,7 +283,7 @@ func compilePath(text string) (*pathPattern, error) {
 	re.WriteString(regexp.QuoteMeta(text[at:]))
 	re.WriteString(`$`)
 	if len(seen) == 0 {
-		return nil, fmt.Errorf("path pattern %q has no {placeholder}", text)
+		return nil, fmt.Errorf("path pattern %q has no {placeholder}, as {runtime_version}/c{max_concurrency}/* has", text)
 	}
 	compiled, err := regexp.Compile(re.String())
 	if err != nil {

@@ -171,6 +171,9 @@ func (t tally) alreadyThere() (parts []string) {
 // verdict is exit 3 where nothing at all could be used, or, when strict, where
 // anything could not.
 func (t tally) verdict(strict bool) error {
+	if t.uploads == 0 && t.skipped > 0 {
+		return invalidf("servestat ingest -v says of each file why it is none", "no benchmark result in what was given: %s skipped", count(t.skipped, "file"))
+	}
 	if t.uploads == 0 {
 		return invalidf("a result is what vllm bench serve --save-result --save-detailed writes", "no benchmark result in what was given")
 	}

@@ -141,6 +141,10 @@ func (a *app) rootCommand() *cobra.Command {
 	pf.BoolP("verbose", "v", false, "say more on stderr")
 	pf.Bool("no-progress", false, "do not say how far a command is")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var value *pflag.InvalidValueError
+		if errors.As(err, &value) {
+			return usagef(suggestFlag(cmd, err), "--%s %s: want %s", value.GetFlag().Name, value.GetValue(), wantOf(value.GetFlag()))
+		}
 		return usagef(suggestFlag(cmd, err), "%s: %w", cmd.CommandPath(), err)
 	})
 	root.SuggestionsMinimumDistance = 2
@@ -202,6 +206,19 @@ func suggestFlag(cmd *cobra.Command, err error) string {
 		return cmd.CommandPath() + " --help lists the flags"
 	}
 	return "did you mean: --" + best
+}
+
+// wantOf says what a flag takes.
+func wantOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a time such as 30s or 5m"
+	case "float64":
+		return "a number"
+	}
+	return "a whole number"
 }
 
 // editDistance is Levenshtein's.

@@ -25,6 +25,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/servestat/servestat/schemas/lake"
 )
@@ -162,6 +163,7 @@ func open(ctx context.Context, loc Location, transport http.RoundTripper) (*Buck
 		// What is published has its digest in its name, and stores beside AWS do not
 		// all know the newer checksums.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
+		config.WithLogger(logging.Nop{}), // what it warns of comes back as an error
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
 	}
 	if loc.Region != "" {
