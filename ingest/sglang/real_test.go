@@ -42,7 +42,10 @@ func TestReal(t *testing.T) {
 // TPOT and E2E latency cannot be: they run until [DONE] was read, E2EL to the
 // last chunk with text, which is less.
 func TestFresh(t *testing.T) {
-	for file, kind := range map[string]schemas.GapKind{"v0.5.23/native.jsonl": schemas.Synthetic, "v0.5.23/chat.jsonl": schemas.ChunkGaps} {
+	for file, kind := range map[string]schemas.GapKind{
+		"v0.5.23/native.jsonl": schemas.Synthetic, "v0.5.23/chat.jsonl": schemas.ChunkGaps,
+		"v0.5.23/completions.jsonl": schemas.ChunkGaps, "v0.5.23/vllm.jsonl": schemas.ChunkGaps,
+	} {
 		records := producer.Read(t, bytes.NewReader(recordtest.File(t, file)))
 		run := jsonruntest.Runs(t, records)[0]
 		values := map[string][]float64{}

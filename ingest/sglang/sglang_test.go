@@ -26,6 +26,8 @@ var producer = jsonruntest.Producer{
 		{File: "current/append_after_crash.jsonl", Format: Format, Story: "the second of three lines was cut among the generated texts: its requests are whole but for their messages"},
 		{File: "v0.5.23/native.jsonl", Format: Format, Story: "by the real tool: the native backend, three tokens a chunk"},
 		{File: "v0.5.23/chat.jsonl", Format: Format, Story: "by the real tool: chat, a token a chunk. The chunk that carries only the role is no chunk"},
+		{File: "v0.5.23/completions.jsonl", Format: Format, Story: "by the real tool: completions of the same server"},
+		{File: "v0.5.23/vllm.jsonl", Format: Format, Story: "by the real tool: completions of a server that it takes for vLLM, which is no SGLang"},
 		{File: "hostile/bad_values.jsonl", Format: Format, Story: "values of the wrong kind everywhere: settings are left out, requests 1 to 6 fail, the run stands"},
 		{File: "hostile/lengths.jsonl", Format: Format, Story: "arrays of different lengths: which request is which cannot be told, so the run is lost, and the next is not"},
 		{File: "hostile/twice.jsonl", Format: Format, Story: "keys that come twice: Python would take the last, we take none"},

@@ -1,6 +1,8 @@
-"""Produces native.jsonl and chat.jsonl beside it.
+"""Produces native.jsonl, chat.jsonl, completions.jsonl and vllm.jsonl beside it.
 
-    python3 make.py PATH_OF_SGLANG PATH_OF_TOKENIZER
+    python3 make.py PATH_OF_SGLANG PATH_OF_TOKENIZER [NAME...]
+
+makes all of them, or those of these names.
 
 PATH_OF_SGLANG holds the package without its __init__.py (which wants a GPU's
 libraries), and in its place the few names that the benchmark takes from
@@ -20,7 +22,9 @@ PORT = "18433"
 server = subprocess.Popen([sys.executable, ENDPOINT, PORT, "120"])
 time.sleep(1)
 try:
-    for backend, name in (("sglang", "native"), ("sglang-oai-chat", "chat")):
+    for backend, name in (("sglang", "native"), ("sglang-oai-chat", "chat"), ("sglang-oai", "completions"), ("vllm", "vllm")):
+        if sys.argv[3:] and name not in sys.argv[3:]:
+            continue
         subprocess.run(
             [sys.executable, "-m", "sglang.bench_serving", "--backend", backend, "--host", "127.0.0.1", "--port", PORT]
             + ["--model", sys.argv[2], "--tokenizer", sys.argv[2], "--tag", "fresh", "--dataset-name", "random-ids"]
