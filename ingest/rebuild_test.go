@@ -107,7 +107,7 @@ func TestRebuildWithALaterParser(t *testing.T) {
 	seenBefore := seen(t, l)
 	for i := range producers {
 		defer func(v string) { producers[i].parserVersion = v }(producers[i].parserVersion)
-		producers[i].parserVersion += "0" // vllm-2 becomes vllm-20
+		producers[i].parserVersion += "0" // vllm-3 becomes vllm-30
 	}
 	for _, o := range []*observed{&serverLogs, &telemetries, &judged} {
 		defer func(v string) { o.parserVersion = v }(o.parserVersion)

@@ -19,7 +19,10 @@ const (
 	keyITLs       = "itls"
 	keyStartTimes = "start_times"
 	keyErrors     = "errors"
-	keyLatencies  = "latencies" // of bench latency; the Rust client saves it too
+	keyLatencies  = "latencies" // of bench latency; the Rust client saves it too, and the Python client of v0.33
+	// keyQueueTimes is how long each request waited in the client for a free slot, before
+	// its start; v0.33.
+	keyQueueTimes = "queue_times"
 )
 
 // In place of a value: the file has null there, or something that is none.

@@ -59,7 +59,7 @@ func (u *run) salvage(r *Reader, reject *schemas.Reject) bool {
 }
 
 // columnKeys are the arrays with an entry for each request.
-var columnKeys = []string{keyInputLens, keyOutputLens, keyTTFTs, keyStartTimes, keyLatencies, keyITLs, keyErrors}
+var columnKeys = []string{keyInputLens, keyOutputLens, keyTTFTs, keyStartTimes, keyLatencies, keyQueueTimes, keyITLs, keyErrors}
 
 // entries returns how many entries of an array have been read, -1 where it did
 // not come.

@@ -17,7 +17,7 @@ type verdict struct {
 // spoiltRequest reports whether the record of request i is malformed.
 func (u *run) spoiltRequest(i int) bool {
 	return u.lost(i) || u.inputLens.at(i) == bad || u.outputLens.at(i) == bad || u.ttfts.at(i) == bad ||
-		u.startTimes.at(i) == bad || u.latencies.at(i) == bad || u.gapSum(i) == bad
+		u.startTimes.at(i) == bad || u.latencies.at(i) == bad || u.queueTimes.at(i) == bad || u.gapSum(i) == bad
 }
 
 func (u *run) gapSum(i int) int64 {
@@ -133,6 +133,9 @@ func (u *run) requestRecord(i int) *schemas.Request {
 	rec.InputTokens = recorded(u.inputLens.at(i))
 	if start := u.startTimes.at(i); start >= 0 {
 		rec.Start = schemas.Some(start - u.origin)
+		if waited := u.queueTimes.at(i); waited >= 0 && u.scheduled() {
+			rec.Scheduled = schemas.Some(rec.Start.V - waited)
+		}
 	}
 	// The output length of a request that did not succeed is 0 in the log,
 	// whatever it produced.

@@ -27,11 +27,11 @@ type run struct {
 	handedOut  int    // one more than the last request of which gaps were handed out
 
 	// What was found.
-	digests                                             map[string]digest // of every key's value
-	settings                                            map[string]setting
-	kept                                                int // bytes in settings
-	dropped                                             []droppedSetting
-	inputLens, outputLens, ttfts, startTimes, latencies column
+	digests                                                         map[string]digest // of every key's value
+	settings                                                        map[string]setting
+	kept                                                            int // bytes in settings
+	dropped                                                         []droppedSetting
+	inputLens, outputLens, ttfts, startTimes, latencies, queueTimes column
 
 	gaps     gapColumn
 	failures failureColumn
@@ -68,6 +68,8 @@ func (u *run) column(key string) *column {
 		return &u.startTimes
 	case keyLatencies:
 		return &u.latencies
+	case keyQueueTimes:
+		return &u.queueTimes
 	}
 	return nil
 }
@@ -236,7 +238,7 @@ func (u *run) closeServe(r *Reader) {
 		rec.MaxConcurrency = setInt(u, r, "multi_turn_concurrency")
 		u.note("a multi-turn benchmark: the requests of a conversation follow each other, and max_concurrency is of conversations")
 	}
-	if rate := rec.RequestRate; rate.OK && !math.IsInf(rate.V, 1) && rec.MaxConcurrency.OK {
+	if u.scheduled() && rec.MaxConcurrency.OK && !u.queueTimes.seen {
 		u.note("request_rate and max_concurrency are both set: a request that found no free slot started its clock when it got one, and its waiting is in no number")
 	}
 	if label := setText(u, r, "label"); label.OK {
@@ -276,7 +278,7 @@ func (u *run) aligned(r *Reader) bool {
 		}
 		return true
 	}
-	for _, key := range []string{keyInputLens, keyOutputLens, keyTTFTs, keyStartTimes, keyLatencies} {
+	for _, key := range []string{keyInputLens, keyOutputLens, keyTTFTs, keyStartTimes, keyLatencies, keyQueueTimes} {
 		if c := u.column(key); !check(key, c.seen, len(c.v)) {
 			return false
 		}
@@ -379,6 +381,12 @@ func (u *run) setCounts(r *Reader) {
 	if !rec.OutputTokens.OK {
 		rec.OutputTokens = output
 	}
+}
+
+// scheduled reports whether requests have times to be sent at.
+func (u *run) scheduled() bool {
+	rate := u.record.RequestRate
+	return rate.OK && !math.IsInf(rate.V, 1)
 }
 
 func (u *run) hasRequests() bool {
