@@ -153,7 +153,8 @@ func (u *run) newRecord(producer, bench string) *schemas.Run {
 		switch {
 		case identityKeys[key]:
 		case isSummary(key):
-			flatten(rec.Reported, key, v.text)
+			// request_goodput had a colon at its end from v0.6.4 to v0.9.1.
+			flatten(rec.Reported, strings.TrimSuffix(key, ":"), v.text)
 		default:
 			rec.Extra[key] = string(v.text)
 		}
