@@ -18,6 +18,9 @@ type note struct {
 	color color.Color
 }
 
+// noteMargin is the room at either side of notes, which no mark may touch.
+const noteMargin = 8
+
 // A box is a rectangle on the canvas.
 type box struct{ x0, y0, x1, y1 vg.Length }
 
@@ -46,7 +49,7 @@ func drawNotes(c draw.Canvas, notes []note, near vg.Length, points []vg.Point) {
 	}
 	for i, n := range notes {
 		sty.Color = n.color
-		c.FillText(sty, vg.Point{X: best.x0 + 3, Y: best.y1 - vg.Length(i+1)*row + 3}, n.text)
+		c.FillText(sty, vg.Point{X: best.x0 + noteMargin, Y: best.y1 - vg.Length(i+1)*row + 3}, n.text)
 	}
 }
 
@@ -60,7 +63,7 @@ func places(c draw.Canvas, w, h, near vg.Length) []box {
 		var row []box
 		for i := range steps + 1 {
 			x := c.Min.X + 6 + room*vg.Length(i)/steps
-			row = append(row, box{x - 3, y, x + w + 3, y + h})
+			row = append(row, box{x - noteMargin, y, x + w + noteMargin, y + h})
 		}
 		slices.SortStableFunc(row, func(a, b box) int { return cmp.Compare(a.aside(near), b.aside(near)) })
 		out = append(out, row...)
