@@ -4,21 +4,20 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"github.com/servestat/servestat/schemas"
 )
 
 // A MergeWriter writes rows that were read from blocks into one Parquet file.
 type MergeWriter struct {
-	fw    *pqarrow.FileWriter
+	fw    *fileWriter
 	rows  int64
 	group int64 // rows in the row group
 }
 
 // NewMergeWriter begins a file of table t.
 func NewMergeWriter(w io.Writer, t schemas.TableInfo) (*MergeWriter, error) {
-	fw, err := pqarrow.NewFileWriter(t.Arrow(), w, properties(t, rowGroupRows), pqarrow.DefaultWriterProps())
+	fw, err := newFileWriter(w, t, rowGroupRows)
 	if err != nil {
 		return nil, err
 	}

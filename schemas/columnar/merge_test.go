@@ -9,12 +9,18 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 
 	"github.com/servestat/servestat/schemas"
 )
 
 // blockOf writes rows as a block of its own and opens it.
 func blockOf(t *testing.T, write func(w io.Writer) error) *Block {
+	t.Helper()
+	return blockOfTable(t, schemas.RequestsTable.TableInfo, write)
+}
+
+func blockOfTable(t *testing.T, table schemas.TableInfo, write func(w io.Writer) error) *Block {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "block.parquet"))
 	if err != nil {
@@ -26,7 +32,7 @@ func blockOf(t *testing.T, write func(w io.Writer) error) *Block {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b, err := OpenBlock(f.Name(), schemas.RequestsTable.TableInfo)
+	b, err := OpenBlock(f.Name(), table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,5 +101,27 @@ func TestNullableColumnsAreReadAcrossBatches(t *testing.T) {
 	}
 	if err := merged.Read(t.Context(), n, 2*n+1, func(arrow.Record) error { return nil }); err == nil {
 		t.Error("a row after the last was read")
+	}
+}
+
+// Dozens of small runs lie in one row group, which is decoded once for those of them
+// that are read one after the other.
+func TestARowGroupIsDecodedOnce(t *testing.T) {
+	b := blockOf(t, func(w io.Writer) error {
+		_, err := WriteTable(w, schemas.RequestsTable, requests(100))
+		return err
+	})
+	seen := map[*memory.Buffer]bool{}
+	for from := range int64(100) {
+		err := b.Read(t.Context(), from, from+1, func(rec arrow.Record) error {
+			seen[rec.Column(3).Data().Buffers()[1]] = true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 1 {
+		t.Errorf("one row group was decoded %d times", len(seen))
 	}
 }

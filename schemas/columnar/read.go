@@ -22,7 +22,23 @@ type Block struct {
 	table schemas.TableInfo
 	file  *file.Reader
 	arrow *pqarrow.FileReader
-	field []int // of each of the table's columns in the file; -1 where it has none
+	field []int   // of each of the table's columns in the file; -1 where it has none
+	rows  []int64 // of each row group
+	last  group   // the row group that was read last
+}
+
+// A group is a row group that was decoded: runs lie in them by the dozen, and one is
+// read after the other.
+type group struct {
+	number  int
+	records []arrow.Record // nil where none was
+}
+
+func (g *group) release() {
+	for _, rec := range g.records {
+		rec.Release()
+	}
+	*g = group{}
 }
 
 // OpenBlock opens the file at path as a block of table t.
@@ -32,11 +48,11 @@ func OpenBlock(path string, t schemas.TableInfo) (b *Block, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	b = &Block{table: t, file: f}
+	b = &Block{table: t, file: f, rows: groupRows(f)}
 	// A row group at a time: where a page of a nullable delta-encoded column spans two
 	// batches, the reader of this Arrow version begins the second with the state of
 	// the first one's start, and gives wrong values or panics.
-	props := pqarrow.ArrowReadProperties{BatchSize: largestGroup(f)}
+	props := pqarrow.ArrowReadProperties{BatchSize: slices.Max(append([]int64{0}, b.rows...))}
 	if b.arrow, err = pqarrow.NewFileReader(f, props, memory.DefaultAllocator); err == nil {
 		err = b.bind()
 	}
@@ -47,9 +63,10 @@ func OpenBlock(path string, t schemas.TableInfo) (b *Block, err error) {
 	return b, nil
 }
 
-func largestGroup(f *file.Reader) (rows int64) {
-	for g := range f.NumRowGroups() {
-		rows = max(rows, f.MetaData().RowGroup(g).NumRows())
+func groupRows(f *file.Reader) []int64 {
+	rows := make([]int64, f.NumRowGroups())
+	for g := range rows {
+		rows[g] = f.MetaData().RowGroup(g).NumRows()
 	}
 	return rows
 }
@@ -108,7 +125,10 @@ func (b *Block) listNamed(name string) int32 {
 var ErrUnknownColumn = errors.New("column that this servestat does not know: upgrade servestat")
 
 // Close ends reading.
-func (b *Block) Close() error { return b.file.Close() }
+func (b *Block) Close() error {
+	b.last.release()
+	return b.file.Close()
+}
 
 // Rows is the number of rows in the block.
 func (b *Block) Rows() int64 { return b.file.NumRows() }
@@ -119,8 +139,7 @@ func (b *Block) Read(ctx context.Context, from, to int64, each func(arrow.Record
 	re := &rebatcher{each: each}
 	defer re.release()
 	at := int64(0) // first row of the row group
-	for g := range b.file.NumRowGroups() {
-		n := b.file.MetaData().RowGroup(g).NumRows()
+	for g, n := range b.rows {
 		if at < to && at+n > from {
 			if err := b.readGroup(ctx, g, max(from-at, 0), min(to-at, n), re.add); err != nil {
 				return err
@@ -135,15 +154,12 @@ func (b *Block) Read(ctx context.Context, from, to int64, each func(arrow.Record
 }
 
 // readGroup reads the rows [from, to) of one row group.
-func (b *Block) readGroup(ctx context.Context, group int, from, to int64, each func(arrow.Record) error) (err error) {
-	defer recovered(fmt.Sprintf("row group %d", group), &err)
-	rr, err := b.arrow.GetRecordReader(ctx, nil, []int{group})
-	if err != nil {
+func (b *Block) readGroup(ctx context.Context, number int, from, to int64, each func(arrow.Record) error) error {
+	if err := b.decode(ctx, number); err != nil {
 		return err
 	}
-	defer rr.Release()
-	for at := int64(0); at < to && rr.Next(); {
-		rec := rr.Record()
+	at := int64(0)
+	for _, rec := range b.last.records {
 		first, last := max(from-at, 0), min(to-at, rec.NumRows())
 		at += rec.NumRows()
 		if first >= last {
@@ -156,9 +172,33 @@ func (b *Block) readGroup(ctx context.Context, group int, from, to int64, each f
 			return err
 		}
 	}
-	if err := rr.Err(); err != nil && !errors.Is(err, io.EOF) { // its normal end
+	return nil
+}
+
+// decode makes a row group the last one. The one before goes first, so that there is
+// one in memory.
+func (b *Block) decode(ctx context.Context, number int) (err error) {
+	if b.last.records != nil && b.last.number == number {
+		return nil
+	}
+	b.last.release()
+	defer recovered(fmt.Sprintf("row group %d", number), &err)
+	rr, err := b.arrow.GetRecordReader(ctx, nil, []int{number})
+	if err != nil {
 		return err
 	}
+	defer rr.Release()
+	got := group{number: number}
+	for rr.Next() {
+		rec := rr.Record()
+		rec.Retain()
+		got.records = append(got.records, rec)
+	}
+	if err := rr.Err(); err != nil && !errors.Is(err, io.EOF) { // its normal end
+		got.release()
+		return err
+	}
+	b.last = got
 	return nil
 }
 

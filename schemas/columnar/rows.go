@@ -5,7 +5,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -14,7 +13,7 @@ import (
 // rows, and the encoded row group that they go to.
 type RowWriter[T any] struct {
 	table *schemas.Table[T]
-	fw    *pqarrow.FileWriter
+	fw    *fileWriter
 	batch *array.RecordBuilder
 	held  int // rows in batch
 	rows  int64
@@ -30,7 +29,7 @@ func NewRowWriter[T any](w io.Writer, t *schemas.Table[T]) (*RowWriter[T], error
 }
 
 func newRowWriter[T any](w io.Writer, t *schemas.Table[T], groupRows int64) (*RowWriter[T], error) {
-	fw, err := pqarrow.NewFileWriter(t.Arrow(), w, properties(t.TableInfo, groupRows), pqarrow.DefaultWriterProps())
+	fw, err := newFileWriter(w, t.TableInfo, groupRows)
 	if err != nil {
 		return nil, err
 	}
