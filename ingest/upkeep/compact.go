@@ -5,8 +5,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/columnar"
@@ -30,7 +35,8 @@ const (
 
 // Options say how to compact.
 type Options struct {
-	Target int64 // bytes of a compacted block; 0 means DefaultTarget
+	Target  int64 // bytes of a compacted block; 0 means DefaultTarget
+	Readers int   // that read blocks for the one that writes; 0 means one a core, at most mostReaders
 	// Progress is told of bytes of old blocks as they are merged; it may be nil.
 	Progress func(bytes int64)
 }
@@ -193,12 +199,19 @@ func (c *Compactor) sortKeys(ctx context.Context) (map[string]sortKey, error) {
 		return nil, err
 	}
 	defer local.Close()
+	var mu sync.Mutex
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(runtime.GOMAXPROCS(0))
 	for _, f := range runs {
-		if err := readSortKeys(ctx, local, f, keys); err != nil {
-			return nil, err
-		}
+		reading.Go(func() error {
+			of, err := readSortKeys(ctx, local, f)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(keys, of)
+			return err
+		})
 	}
-	return keys, nil
+	return keys, reading.Wait()
 }
 
 // fetch makes blocks local. The caller closes what it returns.
@@ -219,17 +232,17 @@ func fetch(ctx context.Context, l *lake.Lake, files iter.Seq[*lake.File]) (*lake
 	return local, nil
 }
 
-func readSortKeys(ctx context.Context, local *lake.Reader, f *lake.File, keys map[string]sortKey) error {
+func readSortKeys(ctx context.Context, local *lake.Reader, f *lake.File) (map[string]sortKey, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	b, err := columnar.OpenBlock(local.Path(f.Name), schemas.RunsTable.TableInfo)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer b.Close()
-	without := setOf(f.Without)
-	return b.Values(ctx, []string{"run_id", "model", "hardware", "runtime_version", "max_concurrency"}, func(v []any) error {
+	without, keys := setOf(f.Without), map[string]sortKey{}
+	return keys, b.Values(ctx, []string{"run_id", "model", "hardware", "runtime_version", "max_concurrency"}, func(v []any) error {
 		id := v[0].(string)
 		if without[id] {
 			return nil
@@ -299,16 +312,17 @@ func (c *Compactor) merge(ctx context.Context, s *lake.Session, m *Merge) (*lake
 		return nil, err
 	}
 	defer local.Close()
-	src := &source{local: local, table: table}
-	defer src.close()
+	rows := m.inside(table)
+	parts := readAhead(ctx, local, table, rows, c.opts.Readers)
+	defer parts.close()
 	inGroup := int64(0)
-	for _, r := range m.inside(table) {
+	for _, r := range rows {
 		if inGroup > 0 && inGroup+r.weight > groupWeight*int64(len(table.Columns)) {
 			w.Break()
 			inGroup = 0
 		}
 		inGroup += r.weight
-		if err := src.read(ctx, r.file, r.part, w); err != nil {
+		if err := parts.next(w.Append); err != nil {
 			return nil, err
 		}
 		comp.Parts = append(comp.Parts, r.part.Part)
@@ -316,12 +330,12 @@ func (c *Compactor) merge(ctx context.Context, s *lake.Session, m *Merge) (*lake
 			c.opts.Progress(r.part.Bytes)
 		}
 	}
-	rows, err := w.Close()
+	n, err := w.Close()
 	if err != nil {
 		return nil, err
 	}
 	comp.Block = lake.Block{
-		Table: m.Table, Name: lake.BlockName(m.Table, m.Day, blob.SHA256()), SHA256: blob.SHA256(), Bytes: blob.Size(), Rows: rows,
+		Table: m.Table, Name: lake.BlockName(m.Table, m.Day, blob.SHA256()), SHA256: blob.SHA256(), Bytes: blob.Size(), Rows: n,
 	}
 	_, err = blob.Publish(comp.Block.Name)
 	return comp, err
@@ -357,35 +371,4 @@ func tableOf(name string) schemas.TableInfo {
 		}
 	}
 	panic("upkeep: no table " + name) // plans are made of tables
-}
-
-// A source reads parts, and keeps the last file open: parts of one compacted block
-// often follow each other.
-type source struct {
-	local *lake.Reader
-	table schemas.TableInfo
-	name  string
-	block *columnar.Block
-}
-
-func (s *source) read(ctx context.Context, f *lake.File, p lake.LivePart, w *columnar.MergeWriter) error {
-	if s.name != f.Name {
-		s.close()
-		var err error
-		if s.block, err = columnar.OpenBlock(s.local.Path(f.Name), s.table); err != nil {
-			return err
-		}
-		s.name = f.Name
-	}
-	if n := s.block.Rows(); n != f.Rows {
-		return fmt.Errorf("%s: %d rows, and its manifest says %d; servestat lake check says more", s.local.Path(f.Name), n, f.Rows)
-	}
-	return s.block.Read(ctx, p.From, p.From+p.Rows, w.Append)
-}
-
-func (s *source) close() {
-	if s.block != nil {
-		s.block.Close()
-	}
-	s.block, s.name = nil, ""
 }
