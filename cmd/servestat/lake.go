@@ -29,6 +29,10 @@ func (a *app) lakeCommand() *cobra.Command {
 	return cmd
 }
 
+// upkeepMemory is how much check and compact may take before garbage is collected more
+// often than it would be by itself.
+const upkeepMemory = 256 << 20
+
 // noArgs wants no positional arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {

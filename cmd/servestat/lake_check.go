@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,7 @@ func (a *app) lakeCheck(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(upkeepMemory)
 	bar := a.term.bar("check", 0) // until it is known how much there is to read
 	h, err := upkeep.Check(ctx, l, func(total int64) { bar = a.term.bar("check", total) }, func(n int64) { bar.add(n) })
 	bar.end()

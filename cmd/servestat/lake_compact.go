@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,7 @@ func (a *app) lakeCompact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(upkeepMemory)
 	bar := a.term.bar("compact", 0) // until the plan says how much there is to do
 	c, err := upkeep.Plan(ctx, l, upkeep.Options{Target: target, Progress: func(n int64) { bar.add(n) }})
 	if err != nil {

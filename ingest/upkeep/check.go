@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/servestat/servestat/schemas"
 	"github.com/servestat/servestat/schemas/columnar"
@@ -65,78 +69,93 @@ func Check(ctx context.Context, l *lake.Lake, begin, progress func(bytes int64))
 		Schema: "servestat.check/1", Manifests: found.Manifests, Runs: found.Runs, Compactions: found.Compactions, Receipts: found.Receipts,
 		Faults: append([]lake.Fault{}, found.Faults...), Orphans: []lake.Garbage{},
 	}
-	c := &checker{ctx: ctx, lake: l, files: files, Health: h, progress: progress}
-	sizes := make([]int64, len(found.Claims))
 	total := int64(0)
-	for i, claim := range found.Claims {
-		if sizes[i], err = l.Size(claim); err != nil {
-			return nil, err
-		}
-		total += sizes[i]
+	for _, claim := range found.Claims {
+		total += claim.Size
 	}
 	if begin != nil {
 		begin(total)
 	}
-	for i, claim := range found.Claims {
-		if err := c.look(claim, sizes[i]); err != nil {
-			return nil, err
-		}
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(min(runtime.GOMAXPROCS(0), mostReaders))
+	c := &checker{ctx: ctx, lake: l, files: files, Health: h, progress: progress}
+	for _, claim := range found.Claims {
+		reading.Go(func() error { return c.look(claim) })
+	}
+	if err := reading.Wait(); err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(h.Faults, func(a, b lake.Fault) int { return strings.Compare(a.Name, b.Name) })
 	return h, c.orphans()
 }
 
 type checker struct {
+	ctx   context.Context
+	lake  *lake.Lake
+	files *lake.Reader
+
+	mu sync.Mutex // of what follows: files are read side by side
 	*Health
-	ctx      context.Context
-	lake     *lake.Lake
-	files    *lake.Reader
 	progress func(int64)
 }
 
 // look verifies one file. A fault in it is noted; being cancelled is an error.
-func (c *checker) look(claim lake.Claim, size int64) error {
+func (c *checker) look(claim lake.Claim) error {
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
 	err := c.files.Fetch(c.ctx, claim.Name)
-	if err != nil && !errors.Is(err, lake.ErrDamaged) {
+	if err != nil && !errors.Is(err, lake.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	defer c.files.Drop(claim.Name)
-	if err != nil {
-		c.fault(claim, err)
-		return nil
-	}
-	if claim.Block.Name == "" {
-		c.Uploads++
+	read := err == nil
+	switch {
+	case !read:
+	case claim.Block.Name == "":
 		err = c.upload(claim)
-	} else {
-		c.Blocks++
-		err = c.block(claim, size)
+	default:
+		err = c.block(claim)
 	}
 	if c.ctx.Err() != nil {
 		return c.ctx.Err()
 	}
-	if err != nil {
-		c.fault(claim, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is gone: was the lake collected meanwhile? Try again", claim.Name)
 	}
-	c.Bytes += size
-	if c.progress != nil {
-		c.progress(size)
-	}
+	c.note(claim, read, err)
 	return nil
 }
 
-func (c *checker) fault(claim lake.Claim, err error) {
-	c.Faults = append(c.Faults, lake.Fault{Name: claim.Name, What: lake.Damaged, Of: claim.Of, Why: err.Error()})
+// note counts a file, and what is wrong with it.
+func (c *checker) note(claim lake.Claim, read bool, fault error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fault != nil {
+		c.Faults = append(c.Faults, lake.Fault{Name: claim.Name, What: lake.Damaged, Of: claim.Of, Why: fault.Error()})
+	}
+	if !read {
+		return
+	}
+	if claim.Block.Name == "" {
+		c.Uploads++
+	} else {
+		c.Blocks++
+	}
+	c.Bytes += claim.Size
+	if c.progress != nil {
+		c.progress(claim.Size)
+	}
 }
 
 // block verifies a block against what is said of it. The digest comes first:
 // where it is right, the bytes are those that were written.
-func (c *checker) block(claim lake.Claim, size int64) error {
+func (c *checker) block(claim lake.Claim) error {
 	b := claim.Block
-	if size != b.Bytes {
-		return fmt.Errorf("it has %d bytes, not %d", size, b.Bytes)
+	if claim.Size != b.Bytes {
+		return fmt.Errorf("it has %d bytes, not %d", claim.Size, b.Bytes)
 	}
-	sum, err := c.digest(claim.Name, func(r io.Reader) (io.Reader, error) { return r, nil })
+	sum, err := c.digest(claim, func(r io.Reader) (io.Reader, error) { return r, nil })
 	if err != nil {
 		return err
 	}
@@ -158,32 +177,51 @@ func (c *checker) block(claim lake.Claim, size int64) error {
 	if block.Rows() != b.Rows {
 		return fmt.Errorf("it has %d rows, not %d", block.Rows(), b.Rows)
 	}
-	if err := block.Verify(c.ctx); err != nil {
+	p := &parts{of: claim.Compaction}
+	if err := block.Verify(c.ctx, lake.KeyColumn(b.Table), p.see); err != nil {
 		return err
 	}
-	if claim.Compaction == nil {
-		return nil
-	}
-	return c.parts(block, claim.Compaction)
+	return p.whole()
 }
 
-// parts verifies that a compacted block holds the rows of each run where its
+// parts verify that a compacted block holds the rows of each run where its
 // compaction says.
-func (c *checker) parts(block *columnar.Block, comp *lake.Compaction) error {
-	at, left := -1, int64(0)
-	return block.Values(c.ctx, []string{lake.KeyColumn(comp.Table)}, func(v []any) error {
-		for left == 0 {
-			if at++; at == len(comp.Parts) {
-				return fmt.Errorf("it has more rows than its %d runs", len(comp.Parts))
-			}
-			left = comp.Parts[at].Rows
+type parts struct {
+	of   *lake.Compaction // nil for a block as ingested
+	at   int              // the parts that were seen whole
+	seen int64            // rows of the one after
+}
+
+// see takes in the rows of one run that come next.
+func (p *parts) see(key string, rows int64) error {
+	for p.of != nil && rows > 0 {
+		if p.at == len(p.of.Parts) {
+			return fmt.Errorf("it has more rows than its %d runs", len(p.of.Parts))
 		}
-		left--
-		if v[0] != comp.Parts[at].Key {
-			return fmt.Errorf("a row of %v stands among those of %s", v[0], comp.Parts[at].Key)
+		part := p.of.Parts[p.at]
+		n := min(rows, part.Rows-p.seen)
+		if n > 0 && key != part.Key {
+			return fmt.Errorf("a row of %v stands among those of %s", key, part.Key)
 		}
+		rows, p.seen = rows-n, p.seen+n
+		if p.seen == part.Rows {
+			p.at, p.seen = p.at+1, 0
+		}
+	}
+	return nil
+}
+
+// whole says where rows of the last runs are missing.
+func (p *parts) whole() error {
+	if p.of == nil {
 		return nil
-	})
+	}
+	for _, part := range p.of.Parts[p.at:] {
+		if part.Rows > 0 {
+			return fmt.Errorf("it has less than the %d rows of %s", part.Rows, part.Key)
+		}
+	}
+	return nil
 }
 
 func knownTable(name string) (schemas.TableInfo, bool) {
@@ -197,7 +235,7 @@ func knownTable(name string) (schemas.TableInfo, bool) {
 
 // upload verifies a kept upload, which is named after its decompressed bytes.
 func (c *checker) upload(claim lake.Claim) error {
-	sum, err := c.digest(claim.Name, func(r io.Reader) (io.Reader, error) {
+	sum, err := c.digest(claim, func(r io.Reader) (io.Reader, error) {
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, err
@@ -214,8 +252,8 @@ func (c *checker) upload(claim lake.Claim) error {
 }
 
 // digest returns the SHA-256 of a file, opened through open.
-func (c *checker) digest(name string, open func(io.Reader) (io.Reader, error)) (string, error) {
-	file, err := os.Open(c.files.Path(name))
+func (c *checker) digest(claim lake.Claim, open func(io.Reader) (io.Reader, error)) (string, error) {
+	file, err := os.Open(c.files.Path(claim.Name))
 	if err != nil {
 		return "", err
 	}
@@ -228,7 +266,7 @@ func (c *checker) digest(name string, open func(io.Reader) (io.Reader, error)) (
 		defer closer.Close()
 	}
 	sum := sha256.New()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, min(max(claim.Size, 512), 1<<20)) // a lake may have many small files
 	for {
 		if err := c.ctx.Err(); err != nil {
 			return "", err

@@ -495,6 +495,41 @@ func TestCheckCountsTheRowsOfEachRun(t *testing.T) {
 	}
 }
 
+// The rows of a run may lie across row groups, and a run may have none.
+func TestPartsAreCounted(t *testing.T) {
+	of := &lake.Compaction{Parts: []lake.Part{{Key: "a", Rows: 3}, {Key: "b"}, {Key: "b", Rows: 1}, {Key: "b", Rows: 1}, {Key: "c"}}}
+	for _, c := range []struct {
+		rows string
+		want string
+	}{
+		{"aaabb", ""},
+		{"aa", "less than the 3 rows of a"},
+		{"aaab", "less than the 1 rows of b"},
+		{"aab", "a row of b stands among those of a"},
+		{"aaaab", "a row of a stands among those of b"},
+		{"aaabbb", "more rows than its 5 runs"},
+	} {
+		for _, apart := range []bool{false, true} {
+			p := &parts{of: of}
+			var err error
+			for i := 0; i < len(c.rows) && err == nil; {
+				n := 1
+				for !apart && i+n < len(c.rows) && c.rows[i+n] == c.rows[i] {
+					n++
+				}
+				err = p.see(c.rows[i:i+1], int64(n))
+				i += n
+			}
+			if err == nil {
+				err = p.whole()
+			}
+			if got := fmt.Sprint(err); c.want == "" && err != nil || !strings.Contains(got, c.want) {
+				t.Errorf("%s (row by row: %t): %v, want %q", c.rows, apart, err, c.want)
+			}
+		}
+	}
+}
+
 func TestCheckListsOrphansAsNoFault(t *testing.T) {
 	l := newLake(t)
 	take(t, l, ingest.Options{}, sweep(t, nil))

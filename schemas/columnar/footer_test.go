@@ -38,8 +38,16 @@ func TestTheSameRowsAreTheSameFile(t *testing.T) {
 		_, err := w.Write(first)
 		return err
 	})
-	if err := b.Verify(t.Context()); err != nil || b.Rows() != 6000 {
-		t.Error(b.Rows(), err)
+	seen := int64(0)
+	err := b.Verify(t.Context(), "run_id", func(id string, rows int64) error {
+		if rows != 1 || id != runs[seen].ID {
+			return fmt.Errorf("%d rows of %s at %d", rows, id, seen)
+		}
+		seen++
+		return nil
+	})
+	if err != nil || seen != 6000 {
+		t.Error(seen, err)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestNullableColumnsAreReadAcrossBatches(t *testing.T) {
 	if got := textOf(t, merged, n, 2*n); got != want.String() {
 		t.Error("the rows of a merged block are not those that were merged")
 	}
-	if err := merged.Verify(t.Context()); err != nil {
+	if err := merged.Verify(t.Context(), "run_id", func(string, int64) error { return nil }); err != nil {
 		t.Error(err)
 	}
 	if err := merged.Read(t.Context(), n, 2*n+1, func(arrow.Record) error { return nil }); err == nil {

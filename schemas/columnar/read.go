@@ -292,8 +292,10 @@ func (r *rebatcher) release() {
 	r.pending, r.rows = nil, 0
 }
 
-// Verify decodes every value of the block. Columns that may not be NULL are not.
-func (b *Block) Verify(ctx context.Context) error {
+// Verify decodes every value of the block. Columns that may not be NULL are not. It
+// calls each for the stretches of equal values in the column key, in their order.
+func (b *Block) Verify(ctx context.Context, key string, each func(value string, rows int64) error) error {
+	at := slices.IndexFunc(b.table.Columns, func(c schemas.Column) bool { return c.Name == key })
 	rows := int64(0)
 	err := b.Read(ctx, 0, b.Rows(), func(rec arrow.Record) error {
 		rows += rec.NumRows()
@@ -302,12 +304,26 @@ func (b *Block) Verify(ctx context.Context) error {
 				return fmt.Errorf("column %s, which is never NULL, is", c.Name)
 			}
 		}
-		return nil
+		return stretches(rec.Column(at).(*array.String), each)
 	})
 	if err == nil && rows != b.Rows() {
 		err = fmt.Errorf("%d rows can be read of %d", rows, b.Rows())
 	}
 	return err
+}
+
+func stretches(values *array.String, each func(value string, rows int64) error) error {
+	for from := 0; from < values.Len(); {
+		to := from + 1
+		for to < values.Len() && values.Value(to) == values.Value(from) {
+			to++
+		}
+		if err := each(values.Value(from), int64(to-from)); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }
 
 // Values calls each with the values of the named columns, row by row: nil, or what

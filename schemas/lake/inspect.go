@@ -29,6 +29,7 @@ type Fault struct {
 type Claim struct {
 	Name string
 	Of   string // what names it
+	Size int64  // bytes that there are
 	// Block is what is said of a block; its zero value stands for an upload.
 	Block Block
 	// Compaction says which rows the block holds, where it is a compacted one.
@@ -76,7 +77,14 @@ func (i *inspector) has(name string) (bool, error) {
 	if _, ok := i.there[name]; ok {
 		return true, nil
 	}
-	return i.lake.Has(name)
+	e, err := i.lake.store.Stat(i.lake.ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		i.there[name] = e
+	}
+	return err == nil, err
 }
 
 func (i *inspector) fault(name, what, of, format string, args ...any) {
@@ -227,6 +235,7 @@ func (i *inspector) claim(c Claim) (bool, error) {
 	if old, twice := i.claims[c.Name]; twice && old.Compaction != nil { // says more
 		return true, nil
 	}
+	c.Size = i.there[c.Name].Size
 	i.claims[c.Name] = c
 	return true, nil
 }
@@ -281,17 +290,8 @@ func (i *inspector) references(r *Receipt, name string) error {
 func (i *inspector) uploads() error {
 	for name := range i.there {
 		if _, ok := i.claims[name]; !ok && strings.HasPrefix(name, rawDir+"/") && strings.HasSuffix(name, ".zst") {
-			i.claims[name] = Claim{Name: name}
+			i.claims[name] = Claim{Name: name, Size: i.there[name].Size}
 		}
 	}
 	return nil
-}
-
-// Size returns the bytes of a claimed file.
-func (l *Lake) Size(c Claim) (int64, error) {
-	e, err := l.store.Stat(l.ctx, c.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%s is gone: was the lake collected meanwhile? Try again", c.Name)
-	}
-	return e.Size, err
 }
