@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/servestat/servestat/schemas/wordset"
 )
@@ -135,8 +136,9 @@ var statementForms = []struct{ kind, forms string }{
 		[shutdown] (?P<component>[^:]+): (?:shutdown triggered|trigger received signal=(?P<signal>\w+))`},
 }
 
-// statements are the statements by their first word.
-var statements = func() map[string][]statement {
+// statements are the statements by their first word. Most commands never ask, so the
+// patterns are not compiled whenever a process starts.
+var statements = sync.OnceValue(func() map[string][]statement {
 	all := map[string][]statement{}
 	for _, s := range statementForms {
 		for form := range strings.SplitSeq(s.forms, "\n") {
@@ -150,7 +152,7 @@ var statements = func() map[string][]statement {
 		}
 	}
 	return all
-}()
+})
 
 // longestLiteral returns the longest text that whatever matches a form holds. To
 // look for it first spares most of the matching: twenty forms begin with Using.
@@ -181,7 +183,7 @@ func firstWord(message string) string {
 
 // state returns the kind of statement that a message is, and what it states.
 func state(message string) (kind string, facts map[string]string) {
-	for _, s := range statements[firstWord(message)] {
+	for _, s := range statements()[firstWord(message)] {
 		if !strings.Contains(message, s.word) {
 			continue
 		}
