@@ -205,6 +205,62 @@ func TestLakesOfEarlierVersionsOpen(t *testing.T) {
 	}
 }
 
+// Over each of these lakes every view answers, and every question of the cookbook,
+// with the parameters that it has: what is not there is NULL, or no row.
+func TestLakesOfEarlierVersionsAnswer(t *testing.T) {
+	folders, err := filepath.Glob("testdata/lakes/*")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no lakes: %v", err)
+	}
+	all, err := Catalogue(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		l, err := lake.Open(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := Open(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		asked := 0
+		for _, r := range all {
+			statement := "SELECT * FROM " + r.Name
+			if r.Kind == MacroKind || r.Kind == TableMacroKind {
+				statement = r.Example
+			}
+			answers(t, db, folder, statement)
+			asked++
+		}
+		for _, r := range Cookbook() {
+			answers(t, db, folder, r.SQL)
+			asked++
+		}
+		if asked < 50 {
+			t.Errorf("%s: %d statements", folder, asked)
+		}
+	}
+}
+
+// answers wants all rows of a statement.
+func answers(t *testing.T, db *DB, folder, statement string) {
+	t.Helper()
+	rows, err := db.Query(t.Context(), statement)
+	if err != nil {
+		t.Errorf("%s: %s\n%v", folder, statement, err)
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	if err := rows.Err(); err != nil {
+		t.Errorf("%s: %s\n%v", folder, statement, err)
+	}
+}
+
 // A join of tokens and runs held all tokens in its hash table: told the columns of
 // blocks, DuckDB did not look how many rows they have, and took both tables for
 // equally small. The median by version of 10^8 tokens took 8 GB.

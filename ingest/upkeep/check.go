@@ -177,7 +177,10 @@ func (c *checker) block(claim lake.Claim) error {
 	if block.Rows() != b.Rows {
 		return fmt.Errorf("it has %d rows, not %d", block.Rows(), b.Rows)
 	}
-	p := &parts{of: claim.Compaction}
+	if claim.Compaction == nil {
+		return block.Verify(c.ctx, "", nil)
+	}
+	p := &parts{of: claim.Compaction.Parts}
 	if err := block.Verify(c.ctx, lake.KeyColumn(b.Table), p.see); err != nil {
 		return err
 	}
@@ -187,18 +190,18 @@ func (c *checker) block(claim lake.Claim) error {
 // parts verify that a compacted block holds the rows of each run where its
 // compaction says.
 type parts struct {
-	of   *lake.Compaction // nil for a block as ingested
-	at   int              // the parts that were seen whole
-	seen int64            // rows of the one after
+	of   []lake.Part
+	at   int   // the parts that were seen whole
+	seen int64 // rows of the one after
 }
 
 // see takes in the rows of one run that come next.
 func (p *parts) see(key string, rows int64) error {
-	for p.of != nil && rows > 0 {
-		if p.at == len(p.of.Parts) {
-			return fmt.Errorf("it has more rows than its %d runs", len(p.of.Parts))
+	for rows > 0 {
+		if p.at == len(p.of) {
+			return fmt.Errorf("it has more rows than its %d runs", len(p.of))
 		}
-		part := p.of.Parts[p.at]
+		part := p.of[p.at]
 		n := min(rows, part.Rows-p.seen)
 		if n > 0 && key != part.Key {
 			return fmt.Errorf("a row of %v stands among those of %s", key, part.Key)
@@ -213,10 +216,7 @@ func (p *parts) see(key string, rows int64) error {
 
 // whole says where rows of the last runs are missing.
 func (p *parts) whole() error {
-	if p.of == nil {
-		return nil
-	}
-	for _, part := range p.of.Parts[p.at:] {
+	for _, part := range p.of[p.at:] {
 		if part.Rows > 0 {
 			return fmt.Errorf("it has less than the %d rows of %s", part.Rows, part.Key)
 		}

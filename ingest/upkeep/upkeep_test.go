@@ -497,7 +497,7 @@ func TestCheckCountsTheRowsOfEachRun(t *testing.T) {
 
 // The rows of a run may lie across row groups, and a run may have none.
 func TestPartsAreCounted(t *testing.T) {
-	of := &lake.Compaction{Parts: []lake.Part{{Key: "a", Rows: 3}, {Key: "b"}, {Key: "b", Rows: 1}, {Key: "b", Rows: 1}, {Key: "c"}}}
+	of := []lake.Part{{Key: "a", Rows: 3}, {Key: "b"}, {Key: "b", Rows: 1}, {Key: "b", Rows: 1}, {Key: "c"}}
 	for _, c := range []struct {
 		rows string
 		want string
