@@ -65,9 +65,13 @@ var (
 	}
 	// catalogueTables list what there is without its definition, which holds paths.
 	catalogueTables = []string{"columns", "tables", "schemata"}
-	// deniedFunctions tell settings, reach what other statements left, or write; the
-	// last trusts what it is given.
-	deniedFunctions = []string{"current_setting", "getenv", "getvariable", "nextval", "currval", "setseed", "write_log", "parse_duckdb_log_message", inSpansName}
+	// deniedFunctions tell settings, reach what other statements left, write, tell the
+	// definitions of views, or plan a statement that nobody has looked at; the last
+	// trusts what it is given.
+	deniedFunctions = []string{
+		"current_setting", "getenv", "getvariable", "nextval", "currval", "setseed", "write_log", "parse_duckdb_log_message",
+		"pg_get_viewdef", "pg_get_constraintdef", "get_block_size", "json_serialize_plan", inSpansName,
+	}
 )
 
 var explainHead = regexp.MustCompile(`(?is)^explain\s+(analyze\s+|\([^)]*\)\s*)*`)
@@ -132,9 +136,8 @@ func (d *DB) check(ctx context.Context, statement string) (json.RawMessage, erro
 	if err := json.Unmarshal(parsed.Statements[0], &tree); err != nil {
 		return nil, err
 	}
-	g := guard{db: d, statement: statement, start: start, ctes: map[string]bool{}}
-	g.collect(tree)
-	return parsed.Statements[0], g.walk(ctx, tree)
+	g := guard{db: d, statement: statement, start: start}
+	return parsed.Statements[0], g.walk(ctx, tree, nil)
 }
 
 func notParsed(statement string, start int, kind, message, position string) error {
@@ -157,46 +160,41 @@ type guard struct {
 	db        *DB
 	statement string
 	start     int // where the tree's statement begins
-	ctes      map[string]bool
 }
 
-// collect finds the names that the statement defines itself.
-func (g *guard) collect(node any) {
-	switch n := node.(type) {
-	case []any:
-		for _, e := range n {
-			g.collect(e)
-		}
-	case map[string]any:
-		if ctes, ok := n["cte_map"].(map[string]any); ok {
-			entries, _ := ctes["map"].([]any)
-			for _, e := range entries {
-				if entry, ok := e.(map[string]any); ok {
-					g.ctes[lower(entry["key"])] = true
-				}
-			}
-		}
-		if n["type"] == "RECURSIVE_CTE_NODE" || n["type"] == "CTE_NODE" {
-			g.ctes[lower(n["cte_name"])] = true
-		}
-		for _, e := range n {
-			g.collect(e)
+// A scope is the names that a statement defines itself, of those parts of it that may
+// use them. What one part of a statement calls its own is elsewhere the name of a file,
+// or of a table of the engine that tells where the lake lies.
+type scope struct {
+	name  string
+	outer *scope
+}
+
+func (s *scope) has(name string) bool {
+	for ; s != nil; s = s.outer {
+		if s.name == name {
+			return true
 		}
 	}
+	return false
 }
 
 // walk refuses what reaches beyond the lake. Children are visited in the order of
 // their keys, so that of two faults the same one is told every time.
-func (g *guard) walk(ctx context.Context, node any) error {
+func (g *guard) walk(ctx context.Context, node any, in *scope) error {
 	switch n := node.(type) {
 	case []any:
 		for _, e := range n {
-			if err := g.walk(ctx, e); err != nil {
+			if err := g.walk(ctx, e, in); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
-		if err := g.judge(ctx, n); err != nil {
+		if err := g.judge(ctx, n, in); err != nil {
+			return err
+		}
+		within, err := g.define(ctx, n, in)
+		if err != nil {
 			return err
 		}
 		keys := make([]string, 0, len(n))
@@ -205,7 +203,10 @@ func (g *guard) walk(ctx context.Context, node any) error {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			if err := g.walk(ctx, n[k]); err != nil {
+			if k == "cte_map" { // define went through it
+				continue
+			}
+			if err := g.walk(ctx, n[k], g.visible(n, k, in, within)); err != nil {
 				return err
 			}
 		}
@@ -213,10 +214,56 @@ func (g *guard) walk(ctx context.Context, node any) error {
 	return nil
 }
 
-func (g *guard) judge(ctx context.Context, n map[string]any) error {
+// define goes through the common table expressions of a node, of which each sees those
+// before it, and returns what the rest of the node sees.
+func (g *guard) define(ctx context.Context, n map[string]any, in *scope) (*scope, error) {
+	ctes, _ := n["cte_map"].(map[string]any)
+	entries, _ := ctes["map"].([]any)
+	for _, e := range entries {
+		entry, _ := e.(map[string]any)
+		if err := g.walk(ctx, entry["value"], in); err != nil {
+			return nil, err
+		}
+		in = &scope{lower(entry["key"]), in}
+	}
+	return in, nil
+}
+
+// visible is what a child of a node sees: of a recursive expression only the second
+// part sees the expression itself, and the one that a node materializes sees those
+// before it, which is looked at with the others.
+func (g *guard) visible(n map[string]any, child string, in, within *scope) *scope {
+	switch {
+	case n["type"] == "RECURSIVE_CTE_NODE" && child == "right", n["type"] == "CTE_NODE" && child == "child":
+		return &scope{lower(n["cte_name"]), within}
+	case n["type"] == "CTE_NODE" && child == "query":
+		before := in
+		for _, name := range defined(n) {
+			if name == lower(n["cte_name"]) {
+				break
+			}
+			before = &scope{name, before}
+		}
+		return before
+	}
+	return within
+}
+
+// defined are the names of a node's common table expressions.
+func defined(n map[string]any) (names []string) {
+	ctes, _ := n["cte_map"].(map[string]any)
+	entries, _ := ctes["map"].([]any)
+	for _, e := range entries {
+		entry, _ := e.(map[string]any)
+		names = append(names, lower(entry["key"]))
+	}
+	return names
+}
+
+func (g *guard) judge(ctx context.Context, n map[string]any, in *scope) error {
 	switch n["type"] {
 	case "BASE_TABLE":
-		return g.table(ctx, n)
+		return g.table(ctx, n, in)
 	case "TABLE_FUNCTION":
 		f, _ := n["function"].(map[string]any)
 		return g.tableFunction(ctx, f)
@@ -232,7 +279,7 @@ func (g *guard) judge(ctx context.Context, n map[string]any) error {
 	return nil
 }
 
-func (g *guard) table(ctx context.Context, n map[string]any) error {
+func (g *guard) table(ctx context.Context, n map[string]any, in *scope) error {
 	name, schema := lower(n["table_name"]), lower(n["schema_name"])
 	if schema == "information_schema" {
 		if slices.Contains(catalogueTables, name) {
@@ -241,7 +288,7 @@ func (g *guard) table(ctx context.Context, n map[string]any) error {
 		return g.refuse(n, "information_schema."+name+" is not allowed here", "there are columns, tables and schemata")
 	}
 	if lower(n["catalog_name"]) == "" && (schema == "" || schema == "main") {
-		if schema == "" && g.ctes[name] {
+		if schema == "" && in.has(name) {
 			return nil
 		}
 		for _, def := range g.db.made.definitions {

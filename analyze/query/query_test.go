@@ -331,3 +331,35 @@ func TestAPartAnswersAsTheWhole(t *testing.T) {
 		t.Errorf("tokens are of the runs %v", tokens)
 	}
 }
+
+// Names that a statement defines hold where SQL says they do: in what comes after, in
+// what is inside, and for a recursive expression in its second part.
+func TestNamesOfAStatementsOwn(t *testing.T) {
+	db := openGolden(t)
+	for statement, want := range map[string]string{
+		"WITH a AS (SELECT '1' AS x), b AS (SELECT x || '2' AS x FROM a) SELECT x FROM b":                                                              "12",
+		"WITH a AS MATERIALIZED (SELECT '1' AS x), b AS MATERIALIZED (SELECT x || '2' AS x FROM a) SELECT a.x || b.x FROM a, b":                        "112",
+		"WITH a AS (SELECT '1' AS x) SELECT (SELECT x FROM A) || (WITH b AS (SELECT x || '3' AS x FROM a) SELECT x FROM b)":                            "113",
+		"WITH a AS (SELECT '1' AS x) (SELECT x FROM a) UNION (SELECT x FROM a)":                                                                        "1",
+		"WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 4) SELECT max(i)::VARCHAR FROM r":                                  "4",
+		"WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM (SELECT i FROM r) WHERE i < 4), s AS (FROM r) SELECT count(*)::VARCHAR FROM s": "4",
+		"WITH runs AS (SELECT '5' AS x) SELECT x FROM runs":                                                                                            "5",
+		"WITH runs AS (SELECT count(*)::VARCHAR AS n FROM runs) SELECT n FROM runs":                                                                    "4",
+		"SELECT (WITH c AS (SELECT '6' AS x) SELECT x FROM c WHERE EXISTS (FROM c))":                                                                   "6",
+	} {
+		if got := texts(t, db, statement); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %v, want %s", statement, got, want)
+		}
+	}
+	for _, statement := range []string{
+		"FROM c, (WITH c AS (SELECT 1) FROM c) d", "WITH a AS (FROM b), b AS (SELECT 1) FROM a", "WITH a AS (FROM a) FROM a",
+		"WITH RECURSIVE r AS (FROM r UNION ALL FROM r) FROM r", "(WITH a AS (SELECT 1) FROM a) UNION ALL FROM a",
+	} {
+		if rows, err := db.Query(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "there is no table") {
+			t.Errorf("%s: %v", statement, err)
+			if err == nil {
+				rows.Close()
+			}
+		}
+	}
+}

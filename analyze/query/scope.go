@@ -121,10 +121,30 @@ func (d *DB) scope(ctx context.Context, tree []byte, params map[string]string) m
 	return s.needed
 }
 
+// guardedNames are all names that a statement defines itself, wherever they hold.
 func guardedNames(tree any) map[string]bool {
-	g := guard{ctes: map[string]bool{}}
-	g.collect(tree)
-	return g.ctes
+	names := map[string]bool{}
+	collect(tree, names)
+	return names
+}
+
+func collect(node any, names map[string]bool) {
+	switch n := node.(type) {
+	case []any:
+		for _, e := range n {
+			collect(e, names)
+		}
+	case map[string]any:
+		for _, name := range defined(n) {
+			names[name] = true
+		}
+		if n["type"] == "RECURSIVE_CTE_NODE" || n["type"] == "CTE_NODE" {
+			names[lower(n["cte_name"])] = true
+		}
+		for _, e := range n {
+			collect(e, names)
+		}
+	}
 }
 
 type scoper struct {

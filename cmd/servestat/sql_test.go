@@ -106,6 +106,14 @@ func hostileStatements(inside, outside string) []string {
 		"SELECT * FROM glob('" + inside + "/**')",                         // DuckDB tells the names in an allowed folder
 		"SELECT * FROM duckdb_settings()",                                 // DuckDB tells paths
 		"SELECT * FROM duckdb_views()", "SELECT sql FROM duckdb_views", "SELECT view_definition FROM information_schema.views",
+		"SELECT pg_get_viewdef(table_oid) FROM duckdb_columns()", "SELECT list_transform([1], lambda x: pg_get_viewdef(x))", // a view's definition has paths
+		"SELECT json_serialize_plan('FROM runs')", "SELECT * FROM duckdb_settings, (WITH duckdb_settings AS (SELECT 1) FROM duckdb_settings) b",
+		// A name of the statement's own in one part of it is a file's, or the engine's own, in another.
+		"FROM '" + block(inside) + "' a, (WITH \"" + block(inside) + "\" AS (SELECT 1) SELECT 1) b",
+		"WITH \"" + block(inside) + "\" AS (SELECT count(*) FROM '" + block(inside) + "') FROM \"" + block(inside) + "\"",
+		"WITH \"" + block(inside) + "\" AS MATERIALIZED (SELECT count(*) FROM '" + block(inside) + "') FROM \"" + block(inside) + "\"",
+		"WITH a AS (SELECT count(*) FROM '" + block(inside) + "'), \"" + block(inside) + "\" AS (SELECT 1) FROM a",
+		"WITH RECURSIVE \"" + block(inside) + "\" AS (SELECT run_id FROM '" + block(inside) + "' UNION ALL SELECT run_id FROM \"" + block(inside) + "\" LIMIT 1) FROM \"" + block(inside) + "\"",
 		"SELECT current_setting('temp_directory')", "SELECT getenv('HOME')",
 		"SELECT * FROM query('SELECT 1')", "SELECT * FROM query_table('runs')", "SELECT * FROM json_execute_serialized_sql('x')",
 		"SELECT * FROM read_text('/etc/hostname')", "FROM '/etc/passwd'", "FROM read_csv('http://localhost/x')", "FROM 's3://b/x.parquet'",
@@ -119,6 +127,15 @@ func hostileStatements(inside, outside string) []string {
 		"SELECT 1; SELECT 2", "SELECT 1; COPY runs TO '" + outside + "/x'", "COPY runs TO '" + outside + "/x'; SELECT 1",
 		"", ";", "--", "/*", "EXPLAIN", "SELECT", "\x00", "SELECT '\xff", strings.Repeat("(", 100000), "SELECT " + strings.Repeat("-", 3) + "1; DROP VIEW runs",
 	}
+}
+
+// block is a block of runs, whose digest tells nobody its name.
+func block(inside string) string {
+	names, err := filepath.Glob(filepath.Join(inside, "v1/runs/*/*.parquet"))
+	if err != nil || len(names) == 0 {
+		return "no/block.parquet"
+	}
+	return names[0]
 }
 
 // askContained asks a statement contained, as a process, and wants an answer within its
