@@ -88,6 +88,11 @@ func (a *app) prompt(q *inquiry) error {
 // shell is the line editor, with history, completion and statements of many lines.
 func (p *prompt) shell() *readline.Shell {
 	shell := readline.NewShell()
+	// The editor takes é for the Meta key with i unless it is told that terminals send
+	// UTF-8, and so ran a command of its own for every such letter.
+	for name, on := range map[string]bool{"convert-meta": false, "input-meta": true, "output-meta": true} {
+		_ = shell.Config.Set(name, on) // fails for names that it does not have only
+	}
 	shell.Prompt.Primary(func() string { return "servestat> " })
 	shell.Prompt.Secondary(func() string { return "       ..> " })
 	shell.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
@@ -97,7 +102,8 @@ func (p *prompt) shell() *readline.Shell {
 		for _, c := range candidates {
 			pairs = append(pairs, c.text, c.what)
 		}
-		return readline.CompleteValuesDescribed(pairs...).Prefix(before).NoSpace()
+		// Not NoSpace, which takes the last letter away when the next key comes.
+		return readline.CompleteValuesDescribed(pairs...).Prefix(before)
 	}
 	if dir, err := os.UserCacheDir(); err == nil {
 		if err := os.MkdirAll(filepath.Join(dir, "servestat"), 0o700); err == nil {

@@ -264,6 +264,17 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// Typed in a terminal, é and ö ran commands of the line editor, and ß was a question
+// mark: it took letters between U+0080 and U+00FF for the Meta key.
+func TestPromptTakesLettersForLetters(t *testing.T) {
+	config := (&prompt{}).shell().Config
+	for name, want := range map[string]bool{"convert-meta": false, "input-meta": true, "output-meta": true} {
+		if config.GetBool(name) != want {
+			t.Errorf("%s is %t", name, !want)
+		}
+	}
+}
+
 func TestSuggest(t *testing.T) {
 	all, err := query.Catalogue(t.Context())
 	if err != nil {
