@@ -82,5 +82,5 @@ var EvalsTable = newTable(
 	field[EvalRow]{Column{24, "output_tokens", Int64, "tokens", "tokens of the answer", false}, func(r *EvalRow) any { return r.Output.any() }},
 	field[EvalRow]{Column{25, "answer", String, "", "digest of the answer: equal where two mean the same", false}, func(r *EvalRow) any { return r.Answer.any() }},
 	field[EvalRow]{Column{26, "facts", String, "", "what must be equal for results to be comparable, and details, a JSON object", false}, func(r *EvalRow) any { return jsonMap(r.Facts) }},
-	field[EvalRow]{Column{27, "server", String, "", "what was said of the server that answered besides, a JSON object by columns of runs and free labels", false}, func(r *EvalRow) any { return jsonMap(r.Server) }},
+	field[EvalRow]{Column{27, "server", String, "", "what else was said of the server that answered, as columns of runs and free labels: a JSON object", false}, func(r *EvalRow) any { return jsonMap(r.Server) }},
 )

@@ -73,7 +73,7 @@ var LogEventsTable = newTable(
 	field[LogEventRow]{Column{11, "kind", String, "", "what the line states: version, engine_args, kv_cache, engine_stats, …", false}, func(r *LogEventRow) any { return r.Kind.any() }},
 	field[LogEventRow]{Column{12, "facts", String, "", "what was read from it, a JSON object; secrets are redacted", false}, func(r *LogEventRow) any { return jsonMap(r.Facts) }},
 	field[LogEventRow]{Column{13, "at_utc", Timestamp, "", "the same moment in UTC, where a container runtime printed it with its zone; NULL where the zone is unknown", false}, func(r *LogEventRow) any { return r.UTC.any() }},
-	field[LogEventRow]{Column{14, "server", String, "", "what was said of the server besides, a JSON object by columns of runs and free labels", false}, func(r *LogEventRow) any { return jsonMap(r.Server) }},
+	field[LogEventRow]{Column{14, "server", String, "", "what else was said of the server, as columns of runs and free labels: a JSON object", false}, func(r *LogEventRow) any { return jsonMap(r.Server) }},
 )
 
 // A SampleRow is a sample with the upload that it came in.

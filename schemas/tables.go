@@ -86,7 +86,7 @@ var RequestsTable = newTable(
 	field[RequestRow]{Column{7, "output_tokens", Int64, "tokens", "tokens produced, as the server counted them where it said so", false}, func(r *RequestRow) any { return r.OutputTokens.any() }},
 	field[RequestRow]{Column{8, "chunks", Int64, "chunks", "content chunks received, the first included", false}, func(r *RequestRow) any { return r.Chunks.any() }},
 	field[RequestRow]{Column{9, "status", String, "", "ok, failed, suspect (counted as completed though no chunk came), or warmup (before the measurement began)", true}, func(r *RequestRow) any { return string(r.Status) }},
-	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, cancelled, bad_record (its numbers cannot be), other (the log may not say)", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
+	field[RequestRow]{Column{10, "error_class", String, "", "timeout, connection, http, no_chunk, cancelled, bad_record (its numbers contradict each other, or cannot be), other (the log may not say)", false}, func(r *RequestRow) any { return r.ErrorClass.any() }},
 	field[RequestRow]{Column{11, "error", String, "", "first line of the tool's error message, at most 500 bytes", false}, func(r *RequestRow) any { return r.Error.any() }},
 	field[RequestRow]{Column{12, "finish_reason", String, "", "why generation ended, where the log says so", false}, func(r *RequestRow) any { return r.FinishReason.any() }},
 	field[RequestRow]{Column{13, "e2el_method", String, "", "exact, or lower_bound where the last chunk carried no content or the request failed on the way", false}, func(r *RequestRow) any { return r.E2ELMethod.any() }},
