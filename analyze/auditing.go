@@ -3,6 +3,7 @@ package analyze
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/servestat/servestat/analyze/audit"
 )
@@ -69,10 +70,14 @@ func (d *Data) auditedAs(series []auditedSeries, keep func(*Audit, *Run, []audit
 	for i := range a.Checks {
 		at[a.Checks[i].Check] = &a.Checks[i]
 	}
-	for _, r := range d.Runs {
-		if found := auditRun(r); found != nil {
-			tally(at, found)
-			keep(a, r, found)
+	for some := range slices.Chunk(d.Runs, 256) { // of thousands, all that is found takes more memory than what is kept of it
+		found := make([][]audit.Finding, len(some))
+		onAllCores(len(some), func(i int) { found[i] = auditRun(some[i]) })
+		for i, r := range some {
+			if found[i] != nil {
+				tally(at, found[i])
+				keep(a, r, found[i])
+			}
 		}
 	}
 	for _, s := range series {

@@ -254,10 +254,8 @@ type auditedSeries struct {
 func (d *Data) auditedSeries() []auditedSeries { return audited(d.series()) }
 
 func audited(series []runSeries) []auditedSeries {
-	var out []auditedSeries
-	for _, s := range series {
-		out = append(out, auditedSeries{s, s.audit()})
-	}
+	out := make([]auditedSeries, len(series))
+	onAllCores(len(series), func(i int) { out[i] = auditedSeries{series[i], series[i].audit()} })
 	return out
 }
 

@@ -72,10 +72,11 @@ func loadWith(ctx context.Context, db *query.DB, where string, levels func(*Data
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range d.Runs {
+	onAllCores(len(d.Runs), func(i int) {
+		r := d.Runs[i]
 		r.clocks = clocks[r.RunID]
 		r.check()
-	}
+	})
 	judged, err := db.HasAnswers(ctx)
 	if err != nil || !judged {
 		return d, err

@@ -169,11 +169,12 @@ func (w *weekly) versionPairs(opts WeeklyOptions) versionPairs {
 
 // contests prepares the comparison of every pair.
 func (ps versionPairs) contests(opts CompareOptions) family {
-	var f family
-	for _, p := range ps {
-		f.add(p.baseline, p.candidate, p.baselineLabel, p.candidateLabel, opts)
-	}
-	return f
+	parts := make([]family, len(ps))
+	onAllCores(len(ps), func(i int) {
+		p := ps[i]
+		parts[i].add(p.baseline, p.candidate, p.baselineLabel, p.candidateLabel, opts)
+	})
+	return slices.Concat(parts...)
 }
 
 // before are the runs that were made before a moment; those without a date are
