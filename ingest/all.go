@@ -66,6 +66,9 @@ func (in *Ingester) IngestAll(ctx context.Context, found []Upload, skipped func(
 	var failed error
 	for next := range queue { // to the end, so that nothing is left at work
 		out := <-next
+		if failed == nil {
+			failed = ctx.Err() // what is ready by then is left as well
+		}
 		if failed != nil {
 			continue
 		}

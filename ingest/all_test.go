@@ -156,7 +156,7 @@ func TestIngestAllStopsAtTheFirstError(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, context.Canceled) || told != 3 {
 		t.Errorf("%d told, then %v", told, err)
 	}
 }
