@@ -30,10 +30,13 @@ func Agree(ctx context.Context, d *Data) ([]Agreement, error) {
 		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	return d.agree(levels, func(r *Run, metric string) (query.Recomputed, bool) {
 		v, ok := ours[recomputedKey{r.RunID, metric}]
 		return v, ok
-	}), err
+	}), nil
 }
 
 type recomputedKey struct{ run, metric string }

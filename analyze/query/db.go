@@ -105,8 +105,7 @@ func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
 	for _, id := range runs {
 		wanted[id] = true
 	}
-	once := []string{"SET enable_external_file_cache = false"} // blocks are read once, into the copies
-	part, err := openSeen(ctx, d.lake, d.seen.Holding(wanted), nil, d.limits, once)
+	part, err := openSeen(ctx, d.lake, d.seen.Holding(wanted), nil, d.limits, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +132,7 @@ func (d *DB) Of(ctx context.Context, runs []string) (*DB, error) {
 // opens.
 func (d *DB) definitionOfPart(def definition, first, last string) string {
 	switch {
-	case def.Name == "in_flight": // which three questions ask
+	case def.Name == "in_flight": // which summaries read twice, and checks once
 		return strings.Replace(def.sql, "CREATE VIEW", "CREATE TABLE", 1)
 	case def.measured == nil || lake.KeyColumn(def.Name) != "run_id":
 		return def.sql
