@@ -2,6 +2,7 @@ package serverlog
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/servestat/servestat/schemas"
 )
@@ -36,6 +37,12 @@ const maxBuffer = 16 << 10
 
 // read takes the next line of a log apart.
 func (w *row) read(lines *lineReader) {
+	w.take(lines)
+	w.parse()
+}
+
+// take takes the next line of a log as it is.
+func (w *row) take(lines *lineReader) {
 	if cap(w.buffer) > maxBuffer {
 		w.buffer = nil
 	}
@@ -44,11 +51,15 @@ func (w *row) read(lines *lineReader) {
 	lines.line = w.buffer
 	text, at, err := lines.next()
 	w.buffer = lines.line
-	w.at, w.err, w.cut, w.open = at, err, lines.cut > cut, lines.open
-	if err != nil {
+	w.text, w.at, w.err, w.cut, w.open = text, at, err, lines.cut > cut, lines.open
+}
+
+// parse takes apart the line that was taken.
+func (w *row) parse() {
+	if w.err != nil {
 		return
 	}
-	w.text = clean(text)
+	w.text = clean(w.text)
 	if w.line, w.logged = parseLine(w.text); w.logged {
 		w.understand()
 	}
@@ -75,8 +86,8 @@ func (w *row) understand() {
 	w.kind, w.facts = state(w.said)
 }
 
-// All gives the records of the log as Scan does. Meanwhile another goroutine takes
-// the lines behind them apart, some hundreds ahead at most; it has ended when the
+// All gives the records of the log as Scan does. Meanwhile other goroutines take
+// the lines behind them apart, some hundreds ahead at most; they have ended when the
 // loop has.
 func (r *Reader) All() iter.Seq[schemas.Record] {
 	return func(yield func(schemas.Record) bool) {
@@ -92,40 +103,59 @@ func (r *Reader) All() iter.Seq[schemas.Record] {
 	}
 }
 
-// An ahead reads rows ahead.
+// An ahead reads rows ahead: one goroutine takes lines, others parse them, and they
+// come out in the order of the log.
 type ahead struct {
-	full, free chan []row
-	quit       chan struct{}
-	batch      []row
-	at         int
+	free    chan *batch
+	work    chan *batch // to be parsed
+	ordered chan *batch // in the order of the log, parsed or not
+	quit    chan struct{}
+	ended   sync.WaitGroup
+	batch   *batch
+	at      int
 }
 
-// Rows are handed over in batches, of which there are so many.
+// A batch is rows that are handed over together.
+type batch struct {
+	rows   []row
+	parsed chan struct{} // has an element when all rows are parsed
+}
+
+// How large a batch is, how many there are and how many are parsed at once.
 const (
 	batchRows  = 128
 	batchBytes = 256 << 10
-	batches    = 4
+	batches    = 6
+	parsers    = 2
 )
 
 func newAhead(lines *lineReader) *ahead {
-	a := &ahead{full: make(chan []row, batches), free: make(chan []row, batches), quit: make(chan struct{})}
-	for range batches {
-		a.free <- make([]row, 0, batchRows)
+	a := &ahead{
+		free: make(chan *batch, batches), work: make(chan *batch, batches), ordered: make(chan *batch, batches),
+		quit: make(chan struct{}),
 	}
-	go a.read(lines)
+	for range batches {
+		a.free <- &batch{rows: make([]row, 0, batchRows), parsed: make(chan struct{}, 1)}
+	}
+	a.ended.Go(func() { a.read(lines) })
+	for range parsers {
+		a.ended.Go(a.parse)
+	}
 	return a
 }
 
 // read fills batches up to the end of the log, or until nobody wants them.
 func (a *ahead) read(lines *lineReader) {
-	defer close(a.full)
+	defer close(a.ordered)
+	defer close(a.work)
 	for {
 		select {
 		case <-a.quit:
 			return
-		case batch := <-a.free:
-			batch, more := fill(batch, lines)
-			a.full <- batch // holds all there are
+		case b := <-a.free:
+			more := b.fill(lines)
+			a.work <- b // holds all there are, as the next does
+			a.ordered <- b
 			if !more {
 				return
 			}
@@ -133,36 +163,48 @@ func (a *ahead) read(lines *lineReader) {
 	}
 }
 
-// fill reads a batch, and returns false with the last.
-func fill(batch []row, lines *lineReader) ([]row, bool) {
+// parse parses the batches that were read.
+func (a *ahead) parse() {
+	for b := range a.work {
+		for i := range b.rows {
+			b.rows[i].parse()
+		}
+		b.parsed <- struct{}{}
+	}
+}
+
+// fill takes the lines of a batch, and returns false with the last.
+func (b *batch) fill(lines *lineReader) bool {
 	size := 0
-	for batch = batch[:0]; len(batch) < batchRows && size < batchBytes; {
-		batch = batch[:len(batch)+1]
-		w := &batch[len(batch)-1]
-		w.read(lines)
+	for b.rows = b.rows[:0]; len(b.rows) < batchRows && size < batchBytes; {
+		b.rows = b.rows[:len(b.rows)+1]
+		w := &b.rows[len(b.rows)-1]
+		w.take(lines)
 		if w.err != nil {
-			return batch, false
+			return false
 		}
 		size += len(w.text)
 	}
-	return batch, true
+	return true
 }
 
 // next returns the next row; the last one has an error.
 func (a *ahead) next() *row {
-	for a.at == len(a.batch) {
+	for a.batch == nil || a.at == len(a.batch.rows) {
 		if a.batch != nil {
 			a.free <- a.batch
 		}
-		a.batch, a.at = <-a.full, 0
+		a.batch, a.at = <-a.ordered, 0
+		<-a.batch.parsed
 	}
 	a.at++
-	return &a.batch[a.at-1]
+	return &a.batch.rows[a.at-1]
 }
 
 // stop ends the reading.
 func (a *ahead) stop() {
 	close(a.quit)
-	for range a.full { // of what was read already
+	for range a.ordered { // of what was read already
 	}
+	a.ended.Wait()
 }
