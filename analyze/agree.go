@@ -71,7 +71,7 @@ func (d *Data) percentileLevels() []float64 {
 	levels := map[float64]bool{50: true}
 	seen := map[string]bool{}
 	for _, r := range d.Runs {
-		for key := range r.Reported {
+		for key := range r.Reported.All() {
 			if seen[key] {
 				continue
 			}
@@ -168,15 +168,15 @@ func (t *agreementTable) addRun(r *Run) {
 	if r.Sum == nil || r.Sum.Completed == 0 || r.Bench != "serve" {
 		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
+	for key, value := range r.Reported.All() {
 		if our, ok := t.recomputed(r, key); ok {
-			t.add(r, key, our)
+			t.add(r, key, value, our)
 		}
 	}
 }
 
-func (t *agreementTable) add(r *Run, key string, our float64) {
-	theirs, rounding, ok := reportedNumber(string(r.Reported[key]))
+func (t *agreementTable) add(r *Run, key, value string, our float64) {
+	theirs, rounding, ok := reportedNumber(value)
 	if !ok {
 		return
 	}

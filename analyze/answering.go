@@ -2,7 +2,6 @@ package analyze
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -191,13 +190,12 @@ func suiteRuling(shares []SuiteShare) Ruling {
 func extractable(runs []*Run) []SuiteShare {
 	var passed, of int64
 	for _, r := range runs {
-		raw, ok := r.Reported["correct_rate(%)"]
-		var percent *float64
-		if !ok || json.Unmarshal(raw, &percent) != nil || percent == nil || !r.Completed.Valid {
+		percent, ok := reported(r, "correct_rate(%)")
+		if !ok || !r.Completed.Valid {
 			continue
 		}
 		of += r.Completed.V
-		passed += int64(*percent/100*float64(r.Completed.V) + 0.5)
+		passed += int64(percent/100*float64(r.Completed.V) + 0.5)
 	}
 	if of == 0 {
 		return nil

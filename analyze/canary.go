@@ -196,7 +196,7 @@ func (r *Run) method() string {
 	if m := r.Labels["speculative_method"]; m != "" && m != "none" {
 		return m
 	}
-	if _, ok := r.Reported["spec_decode_num_drafts"]; ok || r.drafts().drafts > 0 {
+	if r.Reported.Get("spec_decode_num_drafts") != "" || r.drafts().drafts > 0 {
 		return unnamedMethod
 	}
 	return ""

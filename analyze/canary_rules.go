@@ -238,7 +238,7 @@ func (r *Run) drafts() draftCount {
 	d.drafted, _ = reported(r, "spec_decode_draft_tokens")
 	d.accepted, _ = reported(r, "spec_decode_accepted_tokens")
 	var rates []float64
-	if json.Unmarshal(r.Reported["spec_decode_per_position_acceptance_rates"], &rates) == nil {
+	if json.Unmarshal([]byte(r.Reported.Get("spec_decode_per_position_acceptance_rates")), &rates) == nil {
 		for _, rate := range rates {
 			d.at = append(d.at, rate*n)
 		}
@@ -711,7 +711,7 @@ func reportedOrExtra(r *Run, key string) (float64, bool) {
 	if v, ok := reported(r, key); ok {
 		return v, true
 	}
-	return reported(&Run{RunIdentity: &query.RunIdentity{Reported: r.Extra}}, key)
+	return numberIn(r.Extra, key)
 }
 
 // fromAnswers is the cell of tool calls: against those without the method where there

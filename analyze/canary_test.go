@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -113,9 +112,7 @@ func counters(drafts, drafted, accepted int) func(string, *watchedServer) {
 	return func(stage string, s *watchedServer) {
 		for _, r := range s.runs {
 			if stage == "with" {
-				r.Reported = map[string]json.RawMessage{
-					"spec_decode_num_drafts": []byte(fmt.Sprint(drafts)), "spec_decode_draft_tokens": []byte(fmt.Sprint(drafted)), "spec_decode_accepted_tokens": []byte(fmt.Sprint(accepted)),
-				}
+				r.Reported = reportedBy(fmt.Sprintf(`{"spec_decode_accepted_tokens": %d, "spec_decode_draft_tokens": %d, "spec_decode_num_drafts": %d}`, accepted, drafted, drafts))
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -301,11 +300,12 @@ var canaryRules = []string{
 
 // number of a tool's summary; false where it has none.
 func reported(r *Run, key string) (float64, bool) {
-	var v *float64
-	if raw, ok := r.Reported[key]; !ok || json.Unmarshal(raw, &v) != nil || v == nil {
-		return 0, false
-	}
-	return *v, true
+	return numberIn(r.Reported, key)
+}
+
+func numberIn(o query.Object, key string) (float64, bool) {
+	v, err := strconv.ParseFloat(o.Get(key), 64)
+	return v, err == nil
 }
 
 // speculated takes in a line of a log about the last interval.

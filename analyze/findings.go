@@ -1,9 +1,7 @@
 package analyze
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -81,9 +79,11 @@ func (r *Run) numericLabel(name string) float64 {
 // can have been measured: no request completed, or no gap.
 func (r *Run) zeroStatistics() []string {
 	var out []string
-	for _, key := range slices.Sorted(maps.Keys(r.Reported)) {
-		var v float64
-		if strings.HasPrefix(key, "mean_") && strings.HasSuffix(key, "_ms") && json.Unmarshal(r.Reported[key], &v) == nil && v == 0 {
+	for key, value := range r.Reported.All() {
+		if !strings.HasPrefix(key, "mean_") || !strings.HasSuffix(key, "_ms") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(value, 64); err == nil && v == 0 {
 			out = append(out, key)
 		}
 	}
@@ -125,9 +125,8 @@ func fillReported(in *audit.Run, r *Run) {
 // reported returns a number of the tool's own summary; NaN where there is none,
 // or a zero that stands for none.
 func (r *Run) reported(key string) float64 {
-	var v float64
-	raw, ok := r.Reported[key]
-	if !ok || json.Unmarshal(raw, &v) != nil || v == 0 {
+	v, ok := reported(r, key)
+	if !ok || v == 0 {
 		return math.NaN()
 	}
 	return v

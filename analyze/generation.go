@@ -82,7 +82,7 @@ func (r *Run) clientBounds() (from, before string, ok bool) {
 	case "cli":
 		from, before = "0.8.0", "0.11.0"
 	case "cli+backend":
-		if from, before = "0.11.0", "0.17.0"; r.Reported["rtfx"] != nil {
+		if from, before = "0.11.0", "0.17.0"; r.Reported.Get("rtfx") != "" {
 			from, before = "0.17.0", ""
 		}
 	default: // the Rust client, which counts as it always did, and what cannot be told
@@ -179,5 +179,5 @@ func clientSides(runs []*Run) map[*Run]map[string]bool {
 // burstiness from v0.6.4 on, when it was mended.
 func (r *Run) swapsE2EL() bool {
 	return r.Producer == "vllm" && (r.Dialect == "script" || r.Dialect == "script-legacy") && !r.Burstiness.Valid &&
-		r.Reported["total_token_throughput"] != nil && r.Reported["mean_e2el_ms"] != nil && r.Reported["median_e2el_ms"] != nil
+		r.Reported.Get("total_token_throughput") != "" && r.Reported.Get("mean_e2el_ms") != "" && r.Reported.Get("median_e2el_ms") != ""
 }

@@ -1,23 +1,30 @@
 package analyze
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/servestat/servestat/analyze/query"
 )
 
+func reportedBy(text string) query.Object {
+	o, err := query.ParseObject(text)
+	if err != nil {
+		panic(err)
+	}
+	return o
+}
+
 // clientRun is a run of vllm bench: in is "dialect version", with "rtfx" where the
 // result has that key.
 func clientRun(in string, input, output int64) *Run {
 	f := strings.Fields(in)
 	r := &Run{RunIdentity: &query.RunIdentity{
-		Producer: "vllm", Bench: "serve", Dialect: f[0], MaxConcurrency: query.Count{V: 8, Valid: true}, Reported: map[string]json.RawMessage{},
+		Producer: "vllm", Bench: "serve", Dialect: f[0], MaxConcurrency: query.Count{V: 8, Valid: true},
 	}}
 	for _, word := range f[1:] {
 		if word == "rtfx" {
-			r.Reported[word] = json.RawMessage("0.0")
+			r.Reported = reportedBy(`{"rtfx": 0.0}`)
 			continue
 		}
 		r.RuntimeVersion = query.Text{V: word, Valid: true}
@@ -93,9 +100,7 @@ func TestChangesOfTheClient(t *testing.T) {
 // vLLM v0.6.0 to v0.6.3 printed the mean of E2EL as its median and the other way round.
 func TestSwappedE2EL(t *testing.T) {
 	old := clientRun("script", 8, 8)
-	for _, key := range []string{"total_token_throughput", "mean_e2el_ms", "median_e2el_ms"} {
-		old.Reported[key] = json.RawMessage("1.5")
-	}
+	old.Reported = reportedBy(`{"mean_e2el_ms": 1.5, "median_e2el_ms": 1.5, "total_token_throughput": 1.5}`)
 	if !old.swapsE2EL() || !strings.Contains(old.whyDifferent("mean_e2el_ms", 3), "stand for each other") {
 		t.Error("not noticed")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unique"
 
 	"github.com/servestat/servestat/analyze/compare"
 	"github.com/servestat/servestat/analyze/sample"
@@ -180,6 +181,7 @@ func (c *contest) metricDiff(i int, j compare.MetricJudgement) MetricDiff {
 	if len(j.Cells) == 0 { // one level: the curve is the cell
 		return d.withCell(c.Levels[0])
 	}
+	d.Cells = make([]CellDiff, 0, len(j.Cells))
 	for l, cell := range j.Cells {
 		b, _ := c.base.at(c.Levels[l], m.of)
 		k, _ := c.cand.at(c.Levels[l], m.of)
@@ -209,8 +211,8 @@ func changeOf(r compare.Result) Change {
 	if !(r.WorseBound().Level > 0) {
 		c.WorseAtMost = math.NaN()
 	}
-	for _, w := range r.Warnings {
-		c.Notes = append(c.Notes, w.Text)
+	for _, w := range r.Warnings { // thousands of cells have the same
+		c.Notes = append(c.Notes, unique.Make(w.Text).Value())
 	}
 	if r.Err != nil {
 		c.Notes = append(c.Notes, r.Err.Error())

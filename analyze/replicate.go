@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"unique"
 
 	"github.com/servestat/servestat/analyze/sample"
 )
@@ -138,7 +139,7 @@ func withInterval(e Estimate, ci sample.Interval, warnings []sample.Warning) Est
 		e.Lo, e.Hi, e.HasInterval, e.Confidence = ci.Low, ci.High, true, ci.Level
 	}
 	for _, w := range warnings {
-		e.Notes = append(e.Notes, w.Text)
+		e.Notes = append(e.Notes, unique.Make(unique.Make(w.Text).Value()).Value())
 	}
 	return e
 }

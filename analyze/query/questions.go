@@ -78,7 +78,7 @@ type RunIdentity struct {
 	RequestRate, Burstiness, DurationS             Number
 	StartedAt, EndedAt                             sql.NullTime
 	EngineArgs, Labels, Provenance                 map[string]string
-	Reported, Extra                                map[string]json.RawMessage
+	Reported, Extra                                Object
 	Notes                                          []string
 	RuntimeCommit, ProducerVersion, GapKind        Text
 	RampUp                                         Text
@@ -122,14 +122,20 @@ func scanIdentity(rows *sql.Rows, seen map[string]map[string]string) (RunIdentit
 	}
 	for _, j := range []struct {
 		text Text
-		into any
-	}{{reported, &r.Reported}, {extra, &r.Extra}, {notes, &r.Notes}} {
+		into *Object
+	}{{reported, &r.Reported}, {extra, &r.Extra}} {
 		if !j.text.Valid {
 			continue
 		}
-		if err := json.Unmarshal([]byte(j.text.V), j.into); err != nil {
+		if *j.into, err = ParseObject(j.text.V); err != nil {
 			return r, fmt.Errorf("run %s: %w", r.RunID, err)
 		}
+	}
+	if !notes.Valid {
+		return r, nil
+	}
+	if err := json.Unmarshal([]byte(notes.V), &r.Notes); err != nil {
+		return r, fmt.Errorf("run %s: %w", r.RunID, err)
 	}
 	return r, nil
 }

@@ -47,8 +47,8 @@ func TestExportReadBackIsTheSame(t *testing.T) {
 	near := func(r query.RunIdentity, key string, want float64) {
 		t.Helper()
 		var got float64
-		if _, err := fmt.Sscan(string(r.Reported[key]), &got); err != nil || math.Abs(got-want) > 1e-12*math.Abs(want) {
-			t.Errorf("%s: %s is %s, want %v", r.SourceName, key, r.Reported[key], want)
+		if _, err := fmt.Sscan(r.Reported.Get(key), &got); err != nil || math.Abs(got-want) > 1e-12*math.Abs(want) {
+			t.Errorf("%s: %s is %s, want %v", r.SourceName, key, r.Reported.Get(key), want)
 		}
 		compared++
 	}
