@@ -107,9 +107,13 @@ func viewDoc(text string) (doc string, columns []RelationColumn) {
 	return paragraphs(prose), columns
 }
 
-// paragraphs joins lines; an empty one begins a paragraph.
+// paragraphs joins lines to paragraphs, one a line; an empty one begins another.
 func paragraphs(lines []string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, "\n"), "\n\n", "\x00"), "\n", " "))
+	var all []string
+	for paragraph := range strings.SplitSeq(strings.Join(lines, "\n"), "\n\n") {
+		all = append(all, strings.ReplaceAll(strings.TrimSpace(paragraph), "\n", " "))
+	}
+	return strings.TrimSpace(strings.Join(all, "\n"))
 }
 
 var macroHead = regexp.MustCompile(`(?s)^CREATE MACRO (\w+)(\(.*?\)) AS\s+(TABLE\b)?`)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/servestat/servestat/schemas/lake"
 	"github.com/servestat/servestat/schemas/schematest"
@@ -63,6 +64,9 @@ func TestDictionaryPage(t *testing.T) {
 	var page bytes.Buffer
 	if err := WriteDictionary(&page, all); err != nil {
 		t.Fatal(err)
+	}
+	if i := bytes.IndexFunc(page.Bytes(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		t.Errorf("a character that nobody sees: %q", page.Bytes()[max(i-40, 0):i+4])
 	}
 	schematest.Golden(t, "DICTIONARY.md", page.Bytes())
 }

@@ -421,6 +421,7 @@ func isName(c byte) bool {
 }
 
 func firstSentence(doc string) string {
-	first, _, _ := strings.Cut(doc+" ", ". ")
+	paragraph, _, _ := strings.Cut(doc, "\n")
+	first, _, _ := strings.Cut(paragraph+" ", ". ")
 	return strings.TrimSuffix(strings.TrimSpace(first), ".")
 }
