@@ -1,8 +1,0 @@
-package main
-
-// go-duckdb's binding links with -rdynamic, for extensions that DuckDB would load at
-// run time; servestat loads none. Without it the command has 6 MB of names less, which
-// the dynamic linker went through at every start.
-
-// #cgo linux LDFLAGS: -Wl,--no-export-dynamic
-import "C"
