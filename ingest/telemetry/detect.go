@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/servestat/servestat/ingest/parquetscan"
@@ -12,7 +13,7 @@ import (
 const (
 	FormatTegrastats = "tegrastats"
 	FormatSMI        = "nvidia-smi csv"
-	FormatDmon       = "dmon" // of dcgmi or of nvidia-smi
+	FormatDmon       = "dmon" // of dcgmi or of nvidia-smi, and its pmon
 	FormatPrometheus = "prometheus text"
 	FormatPowertrace = "powertrace csv"
 	FormatAIPerf     = "aiperf telemetry jsonl"
@@ -100,7 +101,7 @@ func isDmon(line string) bool {
 	case "Entity":
 		return true
 	case "Date", "Time", "gpu", "GPU":
-		return strings.Contains(line, " gpu ") && (strings.Contains(line, " pwr") || strings.Contains(line, " sm ") || strings.Contains(line, " mclk") || strings.Contains(line, " fb "))
+		return slices.Contains(fields, "gpu") && slices.ContainsFunc(fields, func(name string) bool { return name == "pid" || dmonUnits[name] != "" })
 	}
 	return false
 }

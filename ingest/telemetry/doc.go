@@ -15,7 +15,7 @@
 //
 //	tegrastats        tegrastats of Jetson boards
 //	nvidia-smi csv    nvidia-smi --query-gpu=… or --query-compute-apps=… --format=csv
-//	dmon              dcgmi dmon, nvidia-smi dmon
+//	dmon              dcgmi dmon, nvidia-smi dmon and pmon
 //	prometheus text   scrapes of vLLM's /metrics, of dcgm-exporter, of anything
 //	powertrace csv    engine counters over time, as powertrace-sim saves them
 //	aiperf jsonl      scrapes and GPU telemetry that AIPerf saves beside its records
@@ -32,8 +32,8 @@
 // Supported, ERR!, -, nan, off. It is never zero. So is a load that tegrastats
 // leaves out. A word that is neither a figure nor one of these is a reject.
 //
-// The device is the GPU, core or engine: "gpu 0", "cpu 3", "engine 1". What else
-// tells series apart are labels; "stat" says which of several values of a key of
+// The device is the GPU, core or engine: "gpu 0", "cpu 3", "engine 1", or "gpu GPU-…"
+// where there is a uuid and no index. What else tells series apart are labels; "stat" says which of several values of a key of
 // tegrastats it is, and le is the bound of a bucket of a histogram, whose values
 // count all observations up to it.
 //

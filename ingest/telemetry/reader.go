@@ -13,7 +13,7 @@ import (
 )
 
 // ParserVersion names this parser in what it produced.
-const ParserVersion = "telemetry/2"
+const ParserVersion = "telemetry/3"
 
 // maxSamples bounds the samples of a line. The most that were seen are 200 or so:
 // tegrastats on a machine of many cores.

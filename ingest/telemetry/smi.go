@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,20 +16,24 @@ import (
 //	2026/05/07 22:09:29.437, 0, 591.49 W, 52 %, 50 MiB
 //
 // With nounits the units are in the header alone. The time is local. N GPUs give N
-// rows at a time, in any order, which the columns index and uuid tell apart. The
-// header comes again where a file was appended to. With noheader nobody knows
+// rows at a time, in any order, which the columns index, uuid, pci.bus_id and serial
+// tell apart. The header comes again where a file was appended to, and says
+// clocks.current.sm of what was asked for as clocks.sm. With noheader nobody knows
 // what a column is: it is called "column 2", as one is whose name is blank.
 type smi struct {
-	columns []smiColumn
-	labels  map[string]map[string]string // shared by the samples of a device
-	unnamed bool                         // there is no header, and that was said
+	columns  []smiColumn
+	devices  []int                        // columns that name a GPU, the best first
+	labels   map[string]map[string]string // shared by the samples of a device
+	unnamed  bool                         // there is no header, and that was said
+	timeless bool                         // rows have no time, and that was said
 }
 
 // An smiColumn is a column of a query.
 type smiColumn struct {
-	name string
-	unit string
-	kind columnKind
+	name    string
+	unit    string
+	kind    columnKind
+	figures bool // one was read
 }
 
 // A columnKind is what a column is for.
@@ -49,7 +54,13 @@ var smiKinds = map[string]columnKind{
 	"serial": columnLabel, "gpu_serial": columnLabel, "pid": columnLabel, "process_name": columnLabel, "mig.mode.current": columnText,
 	"driver_version": columnText, "vbios_version": columnText, "compute_mode": columnText, "display_mode": columnText, "display_active": columnText,
 	"driver_model.current": columnText, "count": columnText, "gom.current": columnText, "compute_cap": columnText, "pci.device_id": columnText,
+	"driver_model.pending": columnText, "gom.pending": columnText, "addressing_mode": columnText, "power.management": columnText, "gpu_recovery_action": columnText,
+	"inforom.img": columnText, "inforom.image": columnText, "inforom.oem": columnText, "inforom.ecc": columnText, "inforom.pwr": columnText, "inforom.power": columnText,
+	"fabric.state": columnText, "fabric.status": columnText, "fabric.cliqueId": columnText, "fabric.clusterUuid": columnText,
 }
+
+// smiDevices are the columns that name a GPU, the best first.
+var smiDevices = []string{"index", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "serial", "gpu_serial"}
 
 // maxColumns bounds the columns of a query; there are some 200.
 const maxColumns = 1024
@@ -88,6 +99,17 @@ func (s *smi) header(r *Reader, fields []string) {
 		}
 		s.columns = append(s.columns, c)
 	}
+	s.findDevices()
+}
+
+// findDevices notes which columns name a GPU.
+func (s *smi) findDevices() {
+	s.devices = nil
+	for _, name := range smiDevices {
+		if i := slices.IndexFunc(s.columns, func(c smiColumn) bool { return c.name == name }); i >= 0 {
+			s.devices = append(s.devices, i)
+		}
+	}
 }
 
 // guess makes columns for rows without a header.
@@ -109,41 +131,70 @@ func (s *smi) guess(r *Reader, fields []string) {
 		}
 		s.columns = append(s.columns, c)
 	}
+	s.findDevices()
 }
 
 // row hands on the values of a row.
 func (s *smi) row(r *Reader, fields []string) {
 	var when moment
-	var device schemas.Opt[string]
 	var identity strings.Builder
+	timed := false
 	for i, c := range s.columns {
 		switch c.kind {
 		case columnTime:
+			timed = true
 			var ok bool
 			if when, ok = momentOf(fields[i]); !ok && !isAbsent(fields[i]) {
 				r.reject("%s is no time", quoted(fields[i]))
-			}
-		case columnIndex:
-			if !isAbsent(fields[i]) {
-				device = schemas.Some("gpu " + strings.TrimSpace(fields[i]))
 			}
 		case columnLabel:
 			identity.WriteString(fields[i])
 			identity.WriteByte(0)
 		}
 	}
-	labels := s.labelsOf(identity.String(), fields)
-	for i, c := range s.columns {
+	if !timed && !s.timeless {
+		s.timeless = true
+		r.push(&schemas.Reject{At: r.at, Reason: noTime, Hint: "add timestamp to --query-gpu"})
+	}
+	device, labels := s.device(fields), s.labelsOf(identity.String(), fields)
+	for i := range s.columns {
+		c := &s.columns[i]
 		if c.kind != columnValue {
 			continue
 		}
 		v, m, ok := c.value(fields[i])
 		if !ok {
-			r.reject("%s of %s is no figure", quoted(fields[i]), c.name)
+			s.noFigure(r, c, fields[i])
 			continue
 		}
+		c.figures = c.figures || v.OK
 		r.sample(schemas.Sample{Time: when.time, Zone: when.zone, Source: "nvidia-smi", Name: c.name, Device: device, Labels: labels, Value: v, Unit: m.in()})
 	}
+}
+
+// noTime says that samples cannot be joined with anything.
+const noTime = "the rows have no time, so they are of no run"
+
+// noFigure says that a field is none. A column of words, of which there are more
+// with every driver, says so once.
+func (s *smi) noFigure(r *Reader, c *smiColumn, field string) {
+	if c.unit != "" || c.figures {
+		r.reject("%s of %s is no figure", quoted(field), c.name)
+		return
+	}
+	c.kind = columnText
+	r.reject("%s of %s is no figure: the column is taken for one of words", quoted(field), c.name)
+}
+
+// device is the GPU of a row: its index, or else what it says of itself that no
+// other GPU does. A name is not enough.
+func (s *smi) device(fields []string) schemas.Opt[string] {
+	for _, i := range s.devices {
+		if !isAbsent(fields[i]) {
+			return schemas.Some("gpu " + strings.TrimSpace(fields[i]))
+		}
+	}
+	return schemas.Opt[string]{}
 }
 
 // labelsOf returns what tells the GPU or process of a row apart. Rows of one
