@@ -93,10 +93,16 @@ func (aiperf) line(r *Reader, text string) {
 	}
 }
 
+const noName = "a metric without a name"
+
 // scrape hands on the samples of a scrape, by name, in the order of its series.
 func (l *aiperfLine) scrape(r *Reader, s schemas.Sample) {
 	n := 0
 	for _, name := range slices.Sorted(maps.Keys(l.Metrics)) {
+		if name == "" {
+			r.reject(noName)
+			continue
+		}
 		for _, series := range l.Metrics[name] {
 			n += max(1, len(series.Buckets)+2)
 			if n > maxSamples {
@@ -164,6 +170,10 @@ func (l *aiperfLine) gpu(r *Reader, s schemas.Sample) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Telemetry)) {
+		if name == "" {
+			r.reject(noName)
+			continue
+		}
 		m := aiperfUnits[strings.TrimPrefix(strings.TrimPrefix(name, "nvidia_"), "amd_")]
 		figure := string(l.Telemetry[name])
 		if figure == "null" {

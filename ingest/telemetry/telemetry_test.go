@@ -47,7 +47,7 @@ var cases = []struct{ file, format, story string }{
 	{"powertrace/engine.csv", FormatPowertrace, "counters over time: the second row has no value, one that is none, and one that is no figure"},
 	{"aiperf/v0.13.0/server_metrics_export.jsonl", FormatAIPerf, "every scrape of a run of AIPerf itself, the first from before it: counters without _total, a histogram"},
 	{"aiperf/gpu_telemetry_export.jsonl", FormatAIPerf, "two GPUs under the names of schema 1.5, and of the one before; a value that is null; MJ, GB and us"},
-	{"aiperf/broken.jsonl", FormatAIPerf, "a line cut short, two objects in one, a line of something else, a figure that is a word"},
+	{"aiperf/broken.jsonl", FormatAIPerf, "a line cut short, two objects in one, a line of something else, a figure that is a word; metrics without a name, found by fuzzing"},
 	{"hostile/smi.csv", FormatSMI, "NULs, no UTF-8, figures without bounds, a day that is none, a row cut short"},
 	{"hostile/tegrastats.txt", FormatTegrastats, "brackets with nothing in them, and numbers that are too large"},
 }
