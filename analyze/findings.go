@@ -42,6 +42,9 @@ func auditRun(r *Run) []audit.Finding {
 	if c := r.clocks; c != nil {
 		in.ClockRatio, in.ClockMedian, in.ClockTop = c.Ratio, c.MedianHz, c.TopHz
 	}
+	for _, l := range r.limits {
+		in.ClockLimits = append(in.ClockLimits, audit.ClockLimit(l))
+	}
 	return audit.Check(in)
 }
 

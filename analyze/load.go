@@ -31,6 +31,7 @@ type Run struct {
 	Checks *query.RunChecks
 	server *serverSide     // nil: nobody looked
 	clocks *ClockUse       // nil: not known
+	limits []ClockLimit    // of the clocks, the worst first
 	fired  []audit.Finding // what the checks of it warn of and fail
 	// Statistics that its tool may have reported, where they were asked for.
 	recomputed []query.Recomputed
@@ -74,7 +75,7 @@ func loadWith(ctx context.Context, db *query.DB, where string, levels func(*Data
 	}
 	onAllCores(len(d.Runs), func(i int) {
 		r := d.Runs[i]
-		r.clocks = clocks[r.RunID]
+		r.clocks, r.limits = clocks[r.RunID].Clocks, clocks[r.RunID].Limits
 		r.check()
 	})
 	judged, err := db.HasAnswers(ctx)

@@ -43,7 +43,8 @@ type RunResources struct {
 	MemoryTotal    *float64      `json:"memory_total_bytes,omitempty"`
 	Clocks         *ClockUse     `json:"gpu_clocks,omitempty"`
 	NoClocks       string        `json:"no_gpu_clocks,omitempty"`
-	Over           *ResourceOver `json:"-"` // of a single run, for a picture
+	Limits         []ClockLimit  `json:"gpu_clock_limits,omitempty"` // the worst first
+	Over           *ResourceOver `json:"-"`                          // of a single run, for a picture
 }
 
 // An Energy is what a run took, by the trapezoid rule over samples of power.
@@ -88,6 +89,14 @@ type ClockUse struct {
 	Ratio    float64 `json:"ratio"`
 	Stuck    bool    `json:"stuck"`
 	Reason   string  `json:"reason,omitempty"`
+}
+
+// A ClockLimit is what held a GPU's clock down, by what its driver says: of several
+// GPUs the one that it held most.
+type ClockLimit struct {
+	Reason string  `json:"reason"`
+	Share  float64 `json:"share"` // of the samples of the run
+	Fault  bool    `json:"fault"` // heat or supply, and no setting
 }
 
 // A ResourceLevel summarises the runs of one load point: the geometric mean over
@@ -151,7 +160,9 @@ type TimedValue struct{ At, Value float64 }
 
 // Names of samples.
 var (
-	clockNames = []string{"clocks.sm", "clocks.gr", "DCGM_FI_DEV_SM_CLOCK", "SMCLK", "pclk", "GR3D_FREQ", "GR3D"}
+	// nvidia-smi prints clocks.current.sm of what it is asked for as clocks.sm; who
+	// writes the header himself writes either.
+	clockNames = []string{"clocks.current.sm", "clocks.sm", "clocks.current.graphics", "clocks.gr", "DCGM_FI_DEV_SM_CLOCK", "SMCLK", "pclk", "GR3D_FREQ", "GR3D"}
 	loadNames  = []string{"utilization.gpu", "DCGM_FI_DEV_GPU_UTIL", "GPUTL", "sm", "GR3D_FREQ", "GR3D"}
 	usedNames  = []string{"memory.used", "DCGM_FI_DEV_FB_USED", "FBUSD", "fb", "nvidia_memory_used", "amd_memory_used", "gpu_memory_used", "RAM"}
 	totalNames = []string{"memory.total", "RAM"}
@@ -171,7 +182,7 @@ func FindResources(ctx context.Context, d *Data) (*Resources, error) {
 	if d.db == nil || len(d.Runs) == 0 {
 		return nil, nil
 	}
-	names := slices.Concat(power.Names(), clockNames, loadNames, usedNames, totalNames, kvNames, lostNames)
+	names := slices.Concat(power.Names(), power.LimitNames(), clockNames, loadNames, usedNames, totalNames, kvNames, lostNames)
 	all, err := recordings(ctx, d.db, d.Runs, names)
 	if err != nil {
 		return nil, err
@@ -235,7 +246,7 @@ func (f *finder) found() *Resources {
 
 // known reports whether there is anything to tell of a run.
 func (r *RunResources) known() bool {
-	return r.Energy != nil || r.KV != nil || r.Memory != nil || r.Clocks != nil || r.Preemptions != nil || r.NoEnergy != noPower || r.NoClocks != noClocks
+	return r.Energy != nil || r.KV != nil || r.Memory != nil || r.Clocks != nil || r.Limits != nil || r.Preemptions != nil || r.NoEnergy != noPower || r.NoClocks != noClocks
 }
 
 // take adds what one recording says.
@@ -244,6 +255,7 @@ func (f *finder) take(rec *recording) {
 	f.gauges(rec)
 	for _, r := range rec.runs {
 		f.clocks(rec, r)
+		f.limits(rec, r)
 	}
 }
 
@@ -282,12 +294,25 @@ func (r *recording) power() []watts {
 
 // energies integrates the power of a recording over its runs.
 func (f *finder) energies(rec *recording) {
+	if rec.mixed {
+		f.refuse(rec, mixedGPUs)
+	}
 	for _, w := range rec.power() {
 		f.any = true
 		w.join = rec.joined(w)
 		w.busy = rec.busy(w)
 		for _, r := range rec.runs {
 			f.energy(rec, w, r)
+		}
+	}
+}
+
+// refuse says why a recording gives no energy of its runs.
+func (f *finder) refuse(rec *recording, why string) {
+	f.any = true
+	for _, r := range rec.runs {
+		if out := f.byRun[r.RunID]; out.Energy == nil {
+			out.NoEnergy = path.Base(rec.SourceName) + ": " + why
 		}
 	}
 }
@@ -605,10 +630,41 @@ func topClocks(all []*recording) map[string]float64 {
 	return out
 }
 
-// clocksOf judges the clocks of runs by all recordings of them, for the audit. Of a
-// run of which nothing is known there is nothing.
-func clocksOf(ctx context.Context, db *query.DB, runs []*Run) (map[string]*ClockUse, error) {
-	all, err := recordings(ctx, db, runs, slices.Concat(clockNames, loadNames))
+// limits takes what held the clocks of GPUs down.
+func (f *finder) limits(rec *recording, r *Run) {
+	out := f.byRun[r.RunID]
+	for _, l := range rec.limits(r) {
+		f.any = true
+		same := slices.IndexFunc(out.Limits, func(o ClockLimit) bool { return o.Reason == l.Reason })
+		if same < 0 {
+			out.Limits = append(out.Limits, ClockLimit(l))
+			continue
+		}
+		out.Limits[same].Share = max(out.Limits[same].Share, l.Share)
+	}
+	slices.SortStableFunc(out.Limits, func(a, b ClockLimit) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Reason, b.Reason))
+	})
+}
+
+// limits are what held the clock of any GPU of a recording down during a run.
+func (r *recording) limits(run *Run) (out []power.Limit) {
+	for _, name := range power.LimitNames() {
+		for _, samples := range r.of(name, "") {
+			j := r.join(run.window(), samples)
+			if j.refused != "" || j.doubtful {
+				continue
+			}
+			from, to := run.window().on(j.offset)
+			out = append(out, power.FindLimits(name, during(samples, from, to))...)
+		}
+	}
+	return out
+}
+
+// clocksOf judges the clocks of runs by all recordings of them, for the audit.
+func clocksOf(ctx context.Context, db *query.DB, runs []*Run) (map[string]*RunResources, error) {
+	all, err := recordings(ctx, db, runs, slices.Concat(clockNames, loadNames, power.LimitNames()))
 	if err != nil {
 		return nil, err
 	}
@@ -619,15 +675,10 @@ func clocksOf(ctx context.Context, db *query.DB, runs []*Run) (map[string]*Clock
 	for _, rec := range all {
 		for _, r := range rec.runs {
 			f.clocks(rec, r)
+			f.limits(rec, r)
 		}
 	}
-	out := map[string]*ClockUse{}
-	for id, r := range f.byRun {
-		if r.Clocks != nil {
-			out[id] = r.Clocks
-		}
-	}
-	return out, nil
+	return f.byRun, nil
 }
 
 // clocks judges the clocks of a recording under the load of a run, by the clock
@@ -635,10 +686,12 @@ func clocksOf(ctx context.Context, db *query.DB, runs []*Run) (map[string]*Clock
 // was seen on such hardware.
 func (r *recording) clocks(run *Run, tops map[string]float64) (*ClockUse, error) {
 	clocks, loads := r.firstOf(clockNames, "frequency"), r.firstOf(loadNames, "load")
-	if len(clocks) == 0 {
+	switch {
+	case len(clocks) == 0 && r.mixed:
+		return nil, errors.New(mixedGPUs)
+	case len(clocks) == 0:
 		return nil, errNoClocks
-	}
-	if len(loads) == 0 {
+	case len(loads) == 0:
 		return nil, errors.New("the GPU's load was not recorded, so it is not known when its clock counts")
 	}
 	var worst *ClockUse
@@ -907,7 +960,7 @@ func (r *Resources) Measured() int {
 // Any reports whether anything is known of any run.
 func (r *Resources) Any() bool {
 	return len(r.Servers)+len(r.Drifts)+len(r.Calls) > 0 || slices.ContainsFunc(r.Runs, func(r RunResources) bool {
-		return r.Energy != nil || r.KV != nil || r.Memory != nil || r.Clocks != nil
+		return r.Energy != nil || r.KV != nil || r.Memory != nil || r.Clocks != nil || r.Limits != nil
 	})
 }
 

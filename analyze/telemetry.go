@@ -19,6 +19,9 @@ type recording struct {
 	series map[seriesKey][]power.Sample // by the clock of the recording
 	runs   []*Run                       // that were asked about and that it may be of, in order of time
 	others []*Run                       // of the lake besides: what a machine does may be theirs
+	// mixed: series were left out, for they are of several GPUs that nothing tells
+	// apart.
+	mixed bool
 }
 
 // all are the runs that a recording may be of.
@@ -45,13 +48,38 @@ func recordings(ctx context.Context, db *query.DB, runs []*Run, names []string) 
 			out, ids, byID[u.Upload] = append(out, r), append(ids, u.Upload), r
 		}
 	}
+	crowded := map[string]int{} // moments at which a query without devices has several rows
 	err = db.TelemetryValues(ctx, ids, names, func(v *query.TelemetryValue) error {
 		key := seriesKey{v.Name, v.Device, v.Stat}
 		series := byID[v.Upload].series
 		series[key] = append(series[key], power.Sample{At: v.At, Value: v.Value})
+		if v.Device == "" && v.Rows > 1 {
+			crowded[v.Upload]++
+		}
 		return nil
 	})
+	for _, r := range out {
+		r.leaveOutMixed(crowded[r.Upload])
+	}
 	return out, err
+}
+
+// mixedGPUs is why a query of nvidia-smi over several GPUs says nothing.
+const mixedGPUs = "rows of several GPUs that nothing tells apart: add index or uuid to --query-gpu"
+
+// leaveOutMixed leaves out what nvidia-smi says of several GPUs without saying of
+// which: the mean over GPUs would pass for one of them, and its energy for all.
+func (r *recording) leaveOutMixed(crowded int) {
+	const few = 2 // a clock that was set back
+	if r.Source != "nvidia-smi" {
+		return
+	}
+	for key, samples := range r.series {
+		if key.device == "" && (crowded > few || power.Mixed(samples)) {
+			delete(r.series, key)
+			r.mixed = true
+		}
+	}
 }
 
 // addNeighbours adds the runs that were not asked about. Of them it is known when

@@ -319,3 +319,31 @@ func TestGroupChecks(t *testing.T) {
 		}
 	}
 }
+
+// A GPU at its clock is fine, also at its power cap, which is how it is sold. Heat
+// and a weak supply are faults, a moment of which is none: drivers report a slowdown
+// where a clock only changes.
+func TestWhatHoldsTheClock(t *testing.T) {
+	limited := func(ratio float64, limits ...audit.ClockLimit) audit.Run {
+		r := run(8, 128, 0.1, 0.02)
+		r.ClockRatio, r.ClockMedian, r.ClockTop, r.ClockLimits = ratio, 1980e6*ratio, 1980e6, limits
+		return r
+	}
+	powerCap := audit.ClockLimit{Reason: "the power cap", Share: 0.98}
+	for _, test := range []struct {
+		name  string
+		run   audit.Run
+		fired string
+	}{
+		{"nothing", limited(1), ""},
+		{"the power cap", limited(0.8, powerCap), ""},
+		{"a moment of slowdown", limited(1, audit.ClockLimit{Reason: "hardware slowdown", Share: 0.01, Fault: true}), ""},
+		{"heat", limited(0.9, powerCap, audit.ClockLimit{Reason: "heat (driver)", Share: 0.3, Fault: true}), "GPU WARN"},
+		{"heat, of a clock that nobody recorded", limited(math.NaN(), audit.ClockLimit{Reason: "heat (driver)", Share: 0.3, Fault: true}), "GPU WARN"},
+		{"heat, at half of the clock", limited(0.5, audit.ClockLimit{Reason: "heat (driver)", Share: 1, Fault: true}), "GPU FAIL"},
+	} {
+		if got := fired(test.run); got != test.fired {
+			t.Errorf("%s: fired %q, want %q", test.name, got, test.fired)
+		}
+	}
+}

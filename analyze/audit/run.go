@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -53,8 +54,16 @@ type Run struct {
 	ServerMissing          string  // what is missing where nothing of this is known
 	// Of the GPU's clock while it was busy, Hz.
 	ClockMedian, ClockTop, ClockRatio float64
-	BytesPerToken                     float64 // weights and cache read for one decode step of one sequence
-	MemoryBandwidth                   float64 // bytes/s
+	ClockLimits                       []ClockLimit // what held it down, the worst first
+	BytesPerToken                     float64      // weights and cache read for one decode step of one sequence
+	MemoryBandwidth                   float64      // bytes/s
+}
+
+// A ClockLimit is what held the GPU's clock down, by its driver.
+type ClockLimit struct {
+	Reason string
+	Share  float64 // of the samples of the run
+	Fault  bool    // heat or supply, and no setting
 }
 
 // NewRun returns a Run of which nothing is known.
@@ -91,7 +100,7 @@ var runChecks = []check{
 	{Definition{"T12 server and client", "does the server see the same load?", "L on the server against L on the client: L x E2EL on the server / E2EL, or requests running and waiting", "WARN where the client has 10 % and half a request more", "vLLM's /metrics scraped before and after the run, or its log"}, serverLoad},
 	{Definition{"client saturation", "is the client the bottleneck?", "mean TTFT on the client less that on the server", "WARN above 10 % of TTFT, FAIL above one half", "vLLM's /metrics scraped before and after the run"}, clientSaturation},
 	{Definition{"T13 roofline", "is the rate physically possible?", "bytes a token x rate / memory bandwidth", "FAIL above 1", "labels bytes_per_token and memory_bandwidth (bytes/s)"}, roofline},
-	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz", "WARN below 0.75, FAIL below 0.6", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run"}, clocks},
+	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz; share of the samples in which the driver says that heat or supply held it down", "WARN below 0.75, FAIL below 0.6; WARN from 5 %", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run, or clocks_event_reasons.active"}, clocks},
 	{Definition{"T14 missing is not zero", "did the tool print zero for missing?", "statistics of 0.0 where nothing was measured", "WARN from one", "the tool's summary"}, zeros},
 	{Definition{"swapped E2EL", "are the tool's mean and median of E2EL what they say?", "", "WARN where they stand for each other (vLLM v0.6.0 to v0.6.3)", "the tool's summary"}, swapped},
 	{Definition{"T15 shared endpoint", "was anybody else on the server?", "most requests on the server against our own in flight; requests that it finished against ours", "FAIL where the server has 10 % and one request more; WARN where it finished 10 % more than a warm-up explains", "vLLM's /metrics scraped during the run, or its log"}, shared},
@@ -571,18 +580,49 @@ const (
 	stuck     = 0.6
 )
 
+// leastHeld is the share of samples from which it counts that a clock was held down.
+// Drivers report a slowdown for a moment where a clock only changes.
+const leastHeld = 0.05
+
 // clocks: a GPU that is hot, or was left at a low clock, measures its cooling and
 // not the version under test.
 func clocks(r Run) Finding {
-	if !known(r.ClockRatio) {
+	if !known(r.ClockRatio) && r.ClockLimits == nil {
 		return unknown("")
 	}
-	text := fmt.Sprintf("clocks %.2fx: %.0f MHz under load, where %.0f MHz are possible", r.ClockRatio, r.ClockMedian/1e6, r.ClockTop/1e6)
+	text := clockText(r)
 	switch {
 	case r.ClockRatio < stuck:
 		return Finding{Severity: Fail, Message: text, Do: "find what holds the clock (power mode, heat, a clock that was locked), and run again"}
+	case faults(r.ClockLimits):
+		return Finding{Severity: Warn, Message: text, Do: "find what heats the GPU, or what its supply lacks, and run again"}
 	case r.ClockRatio < throttled:
 		return Finding{Severity: Warn, Message: text, Do: "look at temperature and power mode; compare only runs at like clocks"}
 	}
 	return fine("%s", text)
+}
+
+// faults reports whether heat or supply held the clock long enough to count.
+func faults(limits []ClockLimit) bool {
+	return slices.ContainsFunc(limits, func(l ClockLimit) bool { return l.Fault && l.Share >= leastHeld })
+}
+
+// clockText says what the clock was, and what held it down for how much of the run.
+func clockText(r Run) string {
+	var said, held []string
+	if known(r.ClockRatio) {
+		said = append(said, fmt.Sprintf("clocks %.2fx: %.0f MHz under load, where %.0f MHz are possible", r.ClockRatio, r.ClockMedian/1e6, r.ClockTop/1e6))
+	}
+	for _, l := range r.ClockLimits {
+		if l.Share >= leastHeld {
+			held = append(held, fmt.Sprintf("%s in %.0f %%", l.Reason, 100*l.Share))
+		}
+	}
+	if len(held) > 0 {
+		said = append(said, "held down by "+strings.Join(held, ", ")+" of the samples")
+	}
+	if len(said) == 0 {
+		return "hardly ever held down"
+	}
+	return strings.Join(said, "; ")
 }

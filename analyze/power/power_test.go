@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -294,5 +295,65 @@ func TestDrift(t *testing.T) {
 	}
 	if _, err := FindDrift(memory(0, time.Minute)); err == nil {
 		t.Error("six samples have a slope")
+	}
+}
+
+// TestLimits: what drivers say of why a clock is low, in the four ways in which they
+// say it. A GPU that has nothing to do is not held down.
+func TestLimits(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		values []float64
+		want   string
+	}{
+		{"clocks_event_reasons.active", []float64{0x1, 0x4, 0x4, 0x24, 0x0}, "[{heat (driver) 0.25 true} {the power cap 0.75 false}]"},
+		{"clocks_throttle_reasons.active", []float64{0x1, 0x1}, "[]"},
+		{"DCGM_FI_DEV_CLOCKS_EVENT_REASONS", []float64{0x48, 0x8}, "[{heat (hardware slowdown) 0.5 true} {hardware slowdown 1 true}]"},
+		{"clocks_event_reasons.sw_power_cap", []float64{1, 0, 0, 1}, "[{the power cap 0.5 false}]"},
+		{"clocks_throttle_reasons.hw_power_brake_slowdown", []float64{0, 1}, "[{the power brake 0.5 true}]"},
+		{"clocks_event_reasons.gpu_idle", []float64{1, 1}, "[]"},
+		{"pviol", []float64{0.99, 0.97}, "[{the power cap 0.98 false}]"},
+		{"tviol", []float64{0, 1}, "[{heat (driver) 0.5 true}]"},
+		{"clocks_event_reasons.active", []float64{-4, math.MaxFloat64}, "[]"},
+		{"clocks_event_reasons.active", nil, "[]"},
+	} {
+		var samples []Sample
+		for i, v := range test.values {
+			samples = append(samples, Sample{int64(i) * second, v})
+		}
+		if got := fmt.Sprint(FindLimits(test.name, samples)); got != test.want {
+			t.Errorf("%s of %v: %s, want %s", test.name, test.values, got, test.want)
+		}
+	}
+	for _, name := range []string{"clocks_event_reasons.active", "clocks_throttle_reasons.hw_thermal_slowdown", "tviol"} {
+		if !slices.Contains(LimitNames(), name) {
+			t.Errorf("%s is not asked for", name)
+		}
+	}
+}
+
+// TestMixed: a loop of nvidia-smi prints a row for each GPU within milliseconds. One
+// GPU is not several because its loop is uneven, or was held up.
+func TestMixed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	rows := func(gpus int) (s []Sample) {
+		for tick := range int64(50) {
+			at := tick*second/4 + rng.Int64N(second/20)
+			if tick == 20 {
+				at += 20 * second // a machine that was asleep
+			}
+			for gpu := range gpus {
+				s = append(s, Sample{at + int64(gpu)*4e6, 300})
+			}
+		}
+		return s
+	}
+	for gpus, want := range map[int]bool{1: false, 2: true, 8: true} {
+		if got := Mixed(rows(gpus)); got != want {
+			t.Errorf("%d GPUs: %v", gpus, got)
+		}
+	}
+	if Mixed(rows(2)[:6]) {
+		t.Error("six samples tell")
 	}
 }

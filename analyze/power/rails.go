@@ -115,3 +115,25 @@ func Add(rails [][]Sample, widest int64) []Sample {
 	}
 	return out
 }
+
+// Mixed reports whether a series is of several GPUs: one loop of nvidia-smi prints a
+// row for each of them within milliseconds, and waits. What one GPU says comes at
+// nearly even distances.
+func Mixed(samples []Sample) bool {
+	const (
+		least  = 8  // samples
+		nearer = 10 // times closer than on average
+	)
+	s := ordered(samples)
+	if len(s) < least {
+		return false
+	}
+	gaps := int64(len(s) - 1)
+	near := int64(0)
+	for i := range gaps {
+		if (s[i+1].At-s[i].At)*nearer*gaps < s[gaps].At-s[0].At {
+			near++
+		}
+	}
+	return 5*near >= 2*gaps // two GPUs: every other gap
+}

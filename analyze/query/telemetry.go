@@ -33,6 +33,7 @@ type TelemetryValue struct {
 	Name, Device, Stat string // names of vLLM without their vllm:
 	At                 int64  // ns since 1970, by the clock of the source
 	Value              float64
+	Rows               int64 // that say something of this at this moment
 }
 
 // TelemetryValues hands on the values of some uploads that have one of the names:
@@ -45,7 +46,7 @@ func (d *DB) TelemetryValues(ctx context.Context, uploads, names []string, take 
 	return each(ctx, d, "telemetry_series", replace, func(rows *sql.Rows) error {
 		var v TelemetryValue
 		err := scanNamed(rows, map[string]any{
-			"upload_sha256": &v.Upload, "short_name": &v.Name, "part": &v.Device, "stat": &v.Stat, "at_ns": &v.At, "value": &v.Value,
+			"upload_sha256": &v.Upload, "short_name": &v.Name, "part": &v.Device, "stat": &v.Stat, "at_ns": &v.At, "value": &v.Value, "row_count": &v.Rows,
 		})
 		if err != nil {
 			return err

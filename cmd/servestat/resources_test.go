@@ -8,6 +8,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,9 +40,15 @@ type resources struct {
 			PerOut   struct{ Value, Lo, Hi float64 } `json:"joules_per_output_token"`
 		}
 		Clocks *struct {
-			Stuck  bool
-			Reason string
+			Stuck    bool
+			Reason   string
+			MedianHz float64 `json:"median_hz"`
 		} `json:"gpu_clocks"`
+		NoClocks string `json:"no_gpu_clocks"`
+		Limits   []struct {
+			Reason string
+			Share  float64
+		} `json:"gpu_clock_limits"`
 	}
 	ToolCalls []struct {
 		PerValid struct{ Value float64 } `json:"joules_per_valid_call"`
@@ -252,5 +260,101 @@ func TestKeptResultsSeeTelemetry(t *testing.T) {
 	}
 	if out, _ := do("analyze"); out != "analyze: 4 units, 4 reused\n" {
 		t.Errorf("once more: %s", out)
+	}
+}
+
+// tegraLine is what tegrastats says of a moment: the time, and the watts of the GPU.
+var tegraLine = regexp.MustCompile(`(?m)^(\S+ \S+) .*VDD_GPU (\d+)mW`)
+
+// asNvidiaSMI puts what nvidia-smi would have printed in the place of a sweep's
+// tegrastats: a row for each of two GPUs that take the power of the one, the second
+// some milliseconds behind the first. A row is made of the header's columns.
+func asNvidiaSMI(t *testing.T, folder, header string) {
+	t.Helper()
+	old := filepath.Join(folder, "tegrastats.log")
+	text, err := os.ReadFile(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	out.WriteString(header + "\n")
+	for _, m := range tegraLine.FindAllStringSubmatch(string(text), -1) {
+		at, err := time.Parse("01-02-2006 15:04:05", m[1])
+		watts, _ := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for gpu := range 2 {
+			row := strings.NewReplacer(
+				"timestamp", at.Add(time.Duration(4*gpu)*time.Millisecond).Format("2006/01/02 15:04:05.000"),
+				"uuid", fmt.Sprintf("GPU-00000000-0000-0000-0000-00000000000%d", gpu), "name", "NVIDIA H100 80GB HBM3",
+				"power.draw [W]", fmt.Sprintf("%.2f W", watts/1000), "clocks.current.sm [MHz]", fmt.Sprintf("%d MHz", 1980-180*gpu),
+				"utilization.gpu [%]", "100 %", "memory.used [MiB]", fmt.Sprintf("%d MiB", 1000*(gpu+1)),
+				"clocks_event_reasons.active", []string{"0x0000000000000004", "0x0000000000000040"}[gpu],
+			)
+			out.WriteString(row.Replace(header) + "\n")
+		}
+	}
+	if err := os.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "gpu.csv"), []byte(out.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nvidia-smi prints clocks.current.sm of what it was asked for as clocks.sm, and the
+// clock of a GPU was looked for by the latter. Two GPUs that only their uuid tells
+// apart were one, at the mean of their power. What held the clocks down was not read.
+func TestNvidiaSMI(t *testing.T) {
+	s, _ := steadyMachine(0)
+	dir := write(t, s)
+	folder := filepath.Join(dir, "0.20.0")
+	tegra, _, _ := resourcesOf(t, dir)
+	asNvidiaSMI(t, folder, "timestamp, name, uuid, power.draw [W], clocks.current.sm [MHz], utilization.gpu [%], memory.used [MiB], clocks_event_reasons.active")
+	r, code, stderr := resourcesOf(t, dir)
+	if code != 0 || r.Runs[0].Energy == nil || r.Runs[0].Clocks == nil {
+		t.Fatalf("exit code %d, %+v\n%s", code, r, stderr)
+	}
+	got := r.Runs[0]
+	// Thor's compute domains are its GPU and 9 W of the rest.
+	if want := 2 * (tegra.Runs[0].Energy.Watts - 9); math.Abs(got.Energy.Watts/want-1) > 0.005 {
+		t.Errorf("two GPUs take %.2f W, want %.2f", got.Energy.Watts, want)
+	}
+	if got.Clocks.MedianHz != 1800e6 {
+		t.Errorf("the slower GPU's clock: %+v", got.Clocks)
+	}
+	if want := "[{heat (hardware slowdown) 1} {the power cap 1}]"; fmt.Sprint(got.Limits) != want {
+		t.Errorf("held down by %v, want %s", got.Limits, want)
+	}
+	var out, talk bytes.Buffer
+	do := func(args ...string) string {
+		t.Helper()
+		out.Reset()
+		code := run(context.Background(), args, strings.NewReader(""), &out, &talk)
+		return fmt.Sprint(code, "\n", out.String())
+	}
+	if text := do("resources", dir); !strings.Contains(text, "Held down by heat (hardware slowdown) in 1 run, in up to 100 % of the samples of one.") {
+		t.Errorf("resources: %s", text)
+	}
+	if text := do("audit", dir); !strings.Contains(text, "WARN  GPU clocks") || !strings.Contains(text, "held down by heat (hardware slowdown) in 100 %, the power cap in 100 % of the samples") {
+		t.Errorf("audit: %s", text)
+	}
+}
+
+// A query over two GPUs without index or uuid is rows of nobody knows which: the
+// mean of the two would pass for the power of both.
+func TestGPUsThatNothingTellsApart(t *testing.T) {
+	s, _ := steadyMachine(0)
+	dir := write(t, s)
+	asNvidiaSMI(t, filepath.Join(dir, "0.20.0"), "timestamp, power.draw [W], clocks.current.sm [MHz], utilization.gpu [%]")
+	r, code, _ := resourcesOf(t, dir)
+	if code != exitInvalid || len(r.Runs) != 1 || r.Runs[0].Energy != nil || r.Runs[0].Clocks != nil {
+		t.Fatalf("exit code %d, %+v", code, r)
+	}
+	for _, why := range []string{r.Runs[0].NoEnergy, r.Runs[0].NoClocks} {
+		if !strings.Contains(why, "add index or uuid to --query-gpu") {
+			t.Errorf("%q", why)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -168,7 +169,34 @@ func gpuClocks(r *analyze.Resources) Section {
 	if known > 0 {
 		s.Said = append(s.Said, fmt.Sprintf("Known of %d of %s; the lowest is %.2f of what is possible.", known, plural(r.Of, "run"), worst))
 	}
+	s.Said = append(s.Said, clockLimits(r)...)
 	return s
+}
+
+// clockLimits says what held clocks down, in the order of the runs that it held
+// most.
+func clockLimits(r *analyze.Resources) []string {
+	type held struct {
+		analyze.ClockLimit
+		runs int
+	}
+	var all []*held
+	for _, run := range r.Runs {
+		for _, l := range run.Limits {
+			i := slices.IndexFunc(all, func(h *held) bool { return h.Reason == l.Reason })
+			if i < 0 {
+				i, all = len(all), append(all, &held{ClockLimit: l})
+			}
+			all[i].Share = max(all[i].Share, l.Share)
+			all[i].runs++
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *held) int { return cmp.Compare(b.Share, a.Share) })
+	var out []string
+	for _, h := range all {
+		out = append(out, fmt.Sprintf("Held down by %s in %s, in up to %s of the samples of one.", h.Reason, plural(h.runs, "run"), scale.Percent(h.Share)))
+	}
+	return out
 }
 
 // notComputed says what is not known, and what would make it known.

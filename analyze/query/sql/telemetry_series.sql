@@ -4,7 +4,7 @@
 -- rail GPU has a zone of the same name.
 SELECT upload_sha256, replace(name, 'vllm:', '') AS short_name, coalesce(labels->>'stat', '') AS stat,
        concat_ws(' of ', coalesce(device, ''), coalesce(labels->>'hostname', labels->>'Hostname', labels->>'endpoint_url')) AS part,
-       epoch_ns(at_time) AS at_ns, max(value) AS value
+       epoch_ns(at_time) AS at_ns, max(value) AS value, count(*) AS row_count
 FROM samples
 WHERE upload_sha256 IN ({{uploads}}) AND replace(name, 'vllm:', '') IN ({{names}}) AND isfinite(value) AND at_time IS NOT NULL AND unit IS DISTINCT FROM 'C'
 GROUP BY ALL
