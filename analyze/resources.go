@@ -63,7 +63,10 @@ type Energy struct {
 	Coverage float64 `json:"coverage"`
 	CadenceS float64 `json:"cadence_s"`
 	Samples  int     `json:"samples"`
-	Clock    Clock   `json:"clock"`
+	// MeanS is the time before it that each reading may be the mean of. The trapezoid
+	// then misses some of both ends of the run.
+	MeanS float64 `json:"reading_mean_s,omitempty"`
+	Clock Clock   `json:"clock"`
 }
 
 // A Clock says how telemetry was joined with runs.
@@ -366,6 +369,7 @@ func (r *recording) energy(w watts, run *Run) (*Energy, error) {
 		Joules: Estimate{Value: e.Joules, Lo: e.Lo, Hi: e.Hi, HasInterval: true, Confidence: confidence, N: 1},
 		Clock:  Clock{OffsetS: (j.offset + w.join.shift).Seconds(), How: j.how},
 	}
+	out.MeanS = w.scope.ReadingMean(run.Hardware.V).Seconds()
 	if w.join.known {
 		within := w.join.within + run.anchorWithin()
 		out.Clock.ShiftS, out.Clock.WithinS = number(w.join.shift.Seconds()), number(within.Seconds())

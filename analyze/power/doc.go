@@ -21,6 +21,16 @@
 // the window is that of the rest, scaled. Coverage is stated; under half of it there
 // is no answer.
 //
+// # What a reading is
+//
+// NVIDIA's power.draw is the mean of the second before it, on Ampere and later but
+// GA100 ([Scope.ReadingMean]). The trapezoid sees a run through it half a second late,
+// with ends smeared over a second: of ten seconds at 500 W between 90 W it misses half
+// a second of the rise, 4 %. Where the load tells the lag, 1.5 % are left, and 6 % of
+// 2.6 seconds, in the simulation of TestPowerThatIsTheMeanOfASecond. power.draw.instant has no lag, but looks at a quarter of the time
+// on A100 and H100 (Yang, Adamek, Armour, arXiv 2312.02741). A counter of joules has
+// neither fault.
+//
 // # Clocks
 //
 // Telemetry often has a clock without a zone. Where it does not overlap the run as

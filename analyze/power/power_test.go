@@ -357,3 +357,31 @@ func TestMixed(t *testing.T) {
 		t.Error("six samples tell")
 	}
 }
+
+// TestReadingMean: power.draw is the mean of a second since Ampere, but for GA100.
+// Of a GPU that nobody named it may be.
+func TestReadingMean(t *testing.T) {
+	for _, test := range []struct {
+		rail, hardware string
+		want           time.Duration
+	}{
+		{"power.draw", "NVIDIA H100 80GB HBM3", time.Second},
+		{"power.draw", "8xH200", time.Second},
+		{"power.draw", "NVIDIA A10", time.Second},
+		{"power.draw", "RTX 3090", time.Second},
+		{"power.draw", "", time.Second},
+		{"power.draw", "NVIDIA A100-SXM4-80GB", 0},
+		{"power.draw", "8xA100", 0},
+		{"power.draw", "Tesla T4", 0},
+		{"pwr", "A30", 0},
+		{"pwr", "L40S", time.Second},
+		{"power.draw.average", "A100", time.Second},
+		{"power.draw.instant", "H100", 0},
+		{"VIN", "Jetson AGX Thor", 0},
+	} {
+		scope, err := Choose([]string{test.rail}, "")
+		if got := scope.ReadingMean(test.hardware); err != nil || got != test.want {
+			t.Errorf("%s of %q: %v, want %v, %v", test.rail, test.hardware, got, test.want, err)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package power
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Scope is what of a machine's power is added up.
@@ -12,6 +14,10 @@ type Scope struct {
 	Rails []string // names of samples
 	// Counter is true where the samples count joules instead of watts.
 	Counter bool
+	// Mean is the time before it that a reading is the mean of, with Newer of GPUs
+	// since Ampere alone; 0 where it is one of its moment.
+	Mean  time.Duration
+	Newer bool
 }
 
 // scopes are the sets of rails that may be added up, the best first. What a board
@@ -23,24 +29,40 @@ var scopes = []Scope{
 	{Name: "GPU energy counter", Rails: []string{"amd_energy_consumption"}, Counter: true},
 	{Name: "GPU energy counter", Rails: []string{"energy_consumption"}, Counter: true}, // AIPerf before schema 1.5
 	{Name: "GPU", Rails: []string{"power.draw.instant"}},
-	{Name: "GPU", Rails: []string{"power.draw"}},
-	{Name: "GPU", Rails: []string{"power.draw.average"}},
+	{Name: "GPU", Rails: []string{"power.draw"}, Mean: nvmlMean, Newer: true},
+	{Name: "GPU", Rails: []string{"power.draw.average"}, Mean: nvmlMean},
 	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE_INSTANT"}},
-	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE"}},
-	{Name: "GPU", Rails: []string{"POWER"}},
-	{Name: "GPU", Rails: []string{"pwr"}},
-	{Name: "GPU", Rails: []string{"nvidia_power_usage"}}, // AIPerf
+	{Name: "GPU", Rails: []string{"DCGM_FI_DEV_POWER_USAGE"}, Mean: nvmlMean, Newer: true},
+	{Name: "GPU", Rails: []string{"POWER"}, Mean: nvmlMean, Newer: true},
+	{Name: "GPU", Rails: []string{"pwr"}, Mean: nvmlMean, Newer: true},
+	{Name: "GPU", Rails: []string{"nvidia_power_usage"}, Mean: nvmlMean, Newer: true}, // AIPerf
 	{Name: "GPU", Rails: []string{"amd_power"}},
-	{Name: "GPU", Rails: []string{"gpu_power_usage"}},                        // AIPerf before schema 1.5
-	{Name: "compute domains", Rails: []string{"VDD_GPU", "VDD_CPU_SOC_MSS"}}, // Thor
-	{Name: "compute domains", Rails: []string{"VDD_GPU_SOC", "VDD_CPU_CV"}},  // AGX Orin
-	{Name: "compute domains", Rails: []string{"VDD_CPU_GPU_CV", "VDD_SOC"}},  // Orin NX, Orin Nano
-	{Name: "compute domains", Rails: []string{"GPU", "CPU", "SOC", "CV"}},    // Xavier
-	{Name: "compute domains", Rails: []string{"POM_5V_GPU", "POM_5V_CPU"}},   // Nano
-	{Name: "compute domains", Rails: []string{"VDD_SYS_GPU", "VDD_SYS_CPU"}}, // TX2
-	{Name: "board input", Rails: []string{"VIN"}},                            // Thor
-	{Name: "board input", Rails: []string{"VDD_IN"}},                         // Orin NX, TX2
-	{Name: "board input", Rails: []string{"POM_5V_IN"}},                      // Nano
+	{Name: "GPU", Rails: []string{"gpu_power_usage"}, Mean: nvmlMean, Newer: true}, // AIPerf before schema 1.5
+	{Name: "compute domains", Rails: []string{"VDD_GPU", "VDD_CPU_SOC_MSS"}},       // Thor
+	{Name: "compute domains", Rails: []string{"VDD_GPU_SOC", "VDD_CPU_CV"}},        // AGX Orin
+	{Name: "compute domains", Rails: []string{"VDD_CPU_GPU_CV", "VDD_SOC"}},        // Orin NX, Orin Nano
+	{Name: "compute domains", Rails: []string{"GPU", "CPU", "SOC", "CV"}},          // Xavier
+	{Name: "compute domains", Rails: []string{"POM_5V_GPU", "POM_5V_CPU"}},         // Nano
+	{Name: "compute domains", Rails: []string{"VDD_SYS_GPU", "VDD_SYS_CPU"}},       // TX2
+	{Name: "board input", Rails: []string{"VIN"}},                                  // Thor
+	{Name: "board input", Rails: []string{"VDD_IN"}},                               // Orin NX, TX2
+	{Name: "board input", Rails: []string{"POM_5V_IN"}},                            // Nano
+}
+
+// nvmlMean is what NVIDIA documents of nvmlDeviceGetPowerUsage: on Ampere and later,
+// but for GA100, a reading is the mean of a second. power.draw, DCGM's POWER_USAGE and
+// dmon's pwr are that reading; power.draw.instant and POWER_USAGE_INSTANT are not.
+const nvmlMean = time.Second
+
+// older are GA100 and GPUs before Ampere.
+var older = regexp.MustCompile(`(?i)(?:^|[^A-Z0-9]|[0-9]x)(?:A100X?|A800|A30|T4G?|(?:V|P)100S?|P40?|TITAN V|RTX 20\d0)(?:$|[^A-Z0-9])`)
+
+// ReadingMean returns the time that the readings of a GPU may be means of.
+func (s Scope) ReadingMean(hardware string) time.Duration {
+	if s.Newer && older.MatchString(hardware) {
+		return 0
+	}
+	return s.Mean
 }
 
 // Names returns the names of all samples that a scope may be made of.

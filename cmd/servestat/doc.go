@@ -195,7 +195,8 @@ busy below 0.6 of its clock fails the truth checks, and sides whose clocks diffe
 a tenth are not compared (exit code 3). What held a clock down is told where it was
 recorded (clocks_event_reasons.active): the power cap is how a GPU is sold, heat and
 the power brake warn. Rows of several GPUs that nothing tells apart give no energy: ask
-nvidia-smi for index or uuid. A slope of memory is called a drift after
+nvidia-smi for index or uuid. power.draw is the mean of a second on most GPUs, which
+misses some of the ends of a short run; how much is said. A slope of memory is called a drift after
 half an hour, where its interval excludes zero. reports carry the same; that of a
 run draws power and KV cache over its time.
 

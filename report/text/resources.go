@@ -45,11 +45,43 @@ func energy(r *analyze.Resources) Section {
 			s.Note("%s", clockText(run.Energy))
 		}
 	}
+	if text := meansText(r); text != "" {
+		s.Said = append(s.Said, text)
+	}
 	const most = 4
 	if len(s.Notes) > most {
 		s.Notes = append(s.Notes[:most], fmt.Sprintf("… and %d more joins of clocks; --format json has them all", len(s.Notes)-most))
 	}
 	return s
+}
+
+// meansText says what the trapezoid misses of short runs where each reading is the
+// mean of the time before it: half of that time at either end, at most.
+func meansText(r *analyze.Resources) string {
+	const matters = 0.01
+	n, missed, mean := 0, 0.0, 0.0
+	for _, run := range r.Runs {
+		e := run.Energy
+		if e == nil || !(e.MeanS > 0) {
+			continue
+		}
+		if share := e.MeanS / 2 / (e.Joules.Value / e.Watts); share >= matters {
+			n++
+			missed, mean = max(missed, share), max(mean, e.MeanS)
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("In %s of less than %.0f s the trapezoid misses up to %s at the ends, for each reading may be the mean of the %s before it. Record power.draw.instant or DCGM's energy counter, or run longer.",
+		plural(n, "run"), mean/2/matters, scale.Percent(missed), seconds(mean))
+}
+
+func seconds(v float64) string {
+	if v == 1 {
+		return "second"
+	}
+	return fmt.Sprintf("%.3g s", v)
 }
 
 // energySources names what was added up, where it is from and how much of the runs
