@@ -598,7 +598,7 @@ func (f *finder) drift(rec *recording, name string, used []power.Sample) {
 		return
 	}
 	f.Drifts = append(f.Drifts, Drifting{
-		What: name + " used", Source: rec.SourceName, WatchedS: float64(during[len(during)-1].At-during[0].At) / 1e9, Significant: d.Significant, Reason: d.Reason,
+		What: strings.TrimSuffix(name, ".used") + " used", Source: rec.SourceName, WatchedS: float64(during[len(during)-1].At-during[0].At) / 1e9, Significant: d.Significant, Reason: d.Reason,
 		PerHour: Estimate{Value: d.PerHour, Lo: d.Lo, Hi: d.Hi, HasInterval: true, Confidence: confidence, N: len(during)},
 	})
 }

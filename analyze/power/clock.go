@@ -70,15 +70,19 @@ const nearlyAlike = 0.02
 // moments, each of which falls elsewhere between two samples.
 const finer = 10
 
+// leastStep is the finest step between shifts. Clocks are known to some tenths of a
+// second at best, and every step goes over all samples.
+const leastStep = int64(20 * time.Millisecond)
+
 // Align finds the shift of at most most at which power follows the load best. It
 // fails where the two have little to do with each other at any shift: then the
 // clocks stay as they are, and the uncertainty is not known.
 func Align(power, load []Sample, most time.Duration) (Shift, error) {
 	p, l := ordered(power), ordered(load)
-	step := cadenceOf(p) / finer
-	if step == 0 || len(l) < 2 {
+	if len(p) < 2 || len(l) < 2 {
 		return Shift{}, fmt.Errorf("too few samples to compare the clocks by")
 	}
+	step := max(cadenceOf(p)/finer, leastStep)
 	best := Shift{R: math.Inf(-1)}
 	var fits []Shift
 	for by := -int64(most) / step * step; by <= int64(most); by += step {

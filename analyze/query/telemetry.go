@@ -37,22 +37,44 @@ type TelemetryValue struct {
 }
 
 // TelemetryValues hands on the values of some uploads that have one of the names:
-// by upload, name, device, stat and time.
+// by upload, name, device, stat and time. Of several at one moment the greatest
+// counts: instances of a GPU repeat what the GPU says.
+//
+// Note: that is no GROUP BY. With max(value) and count(*) over 350,000 groups, DuckDB
+// 1.4.3 crashed in 3 of 16 reports, in TupleDataCollection::Combine.
 func (d *DB) TelemetryValues(ctx context.Context, uploads, names []string, take func(*TelemetryValue) error) error {
 	if len(uploads) == 0 || len(names) == 0 {
 		return nil
 	}
 	replace := map[string]string{"uploads": quotedList(uploads), "names": quotedList(names)}
-	return each(ctx, d, "telemetry_series", replace, func(rows *sql.Rows) error {
-		var v TelemetryValue
+	var last *TelemetryValue
+	err := each(ctx, d, "telemetry_series", replace, func(rows *sql.Rows) error {
+		v := TelemetryValue{Rows: 1}
 		err := scanNamed(rows, map[string]any{
-			"upload_sha256": &v.Upload, "short_name": &v.Name, "part": &v.Device, "stat": &v.Stat, "at_ns": &v.At, "value": &v.Value, "row_count": &v.Rows,
+			"upload_sha256": &v.Upload, "short_name": &v.Name, "part": &v.Device, "stat": &v.Stat, "at_ns": &v.At, "value": &v.Value,
 		})
 		if err != nil {
 			return err
 		}
-		return take(&v)
+		if last != nil && last.sameMoment(&v) {
+			last.Value, last.Rows = max(last.Value, v.Value), last.Rows+1
+			return nil
+		}
+		done := last
+		last = &v
+		if done == nil {
+			return nil
+		}
+		return take(done)
 	})
+	if err != nil || last == nil {
+		return err
+	}
+	return take(last)
+}
+
+func (v *TelemetryValue) sameMoment(o *TelemetryValue) bool {
+	return v.At == o.At && v.Name == o.Name && v.Device == o.Device && v.Stat == o.Stat && v.Upload == o.Upload
 }
 
 func quotedList(all []string) string {

@@ -334,7 +334,7 @@ func TestNvidiaSMI(t *testing.T) {
 		code := run(context.Background(), args, strings.NewReader(""), &out, &talk)
 		return fmt.Sprint(code, "\n", out.String())
 	}
-	if text := do("resources", dir); !strings.Contains(text, "Held down by heat (hardware slowdown) in 1 run, in up to 100 % of the samples of one.") {
+	if text := do("resources", dir); !strings.Contains(text, "Held down by heat (hardware slowdown) in 1 of 1 run, in the worst in 100 % of the samples.") {
 		t.Errorf("resources: %s", text)
 	}
 	if text := do("audit", dir); !strings.Contains(text, "WARN  GPU clocks") || !strings.Contains(text, "held down by heat (hardware slowdown) in 100 %, the power cap in 100 % of the samples") {

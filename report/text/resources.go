@@ -226,7 +226,7 @@ func clockLimits(r *analyze.Resources) []string {
 	slices.SortStableFunc(all, func(a, b *held) int { return cmp.Compare(b.Share, a.Share) })
 	var out []string
 	for _, h := range all {
-		out = append(out, fmt.Sprintf("Held down by %s in %s, in up to %s of the samples of one.", h.Reason, plural(h.runs, "run"), scale.Percent(h.Share)))
+		out = append(out, fmt.Sprintf("Held down by %s in %d of %s, in the worst in %s of the samples.", h.Reason, h.runs, plural(r.Of, "run"), scale.Percent(h.Share)))
 	}
 	return out
 }
