@@ -147,7 +147,10 @@ func (r *resourceCurve) plot(s span, length float64, last bool) *plot.Plot {
 	for _, v := range r.at {
 		most = max(most, v.Value)
 	}
-	linearAxis(&p.Y, span{0, max(most, 1e-9)})
+	if most <= 0 {
+		most = 1 // per cent, watt or request: an axis of nothing but zero has no scale
+	}
+	linearAxis(&p.Y, span{0, most})
 	p.Add(outside(Run{SteadyFrom: 0, SteadyTo: length}), grid(), r)
 	return p
 }

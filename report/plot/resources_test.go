@@ -72,3 +72,12 @@ func TestResources(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A short run leaves the KV cache at the 0.0 % that a server's log prints: its axis was
+// named from 0.0000000000 to 0.0000000010 %.
+func TestAxisOfNothingButZero(t *testing.T) {
+	curve := resourceCurve{at: []analyze.TimedValue{{At: 0}, {At: 10}}, look: lookOf(2), mean: math.NaN()}
+	if p := curve.plot(span{0, 20}, 20, true); p.Y.Max < 1 || p.Y.Max > 1.1 {
+		t.Errorf("the axis ends at %g", p.Y.Max)
+	}
+}
