@@ -246,7 +246,7 @@ func editDistance(a, b string) int {
 func exactArgs(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("servestat "+cmd.Name()+" --help shows examples", "%s wants %s, got %d arguments", cmd.CommandPath(), what, len(args))
+			return usagef(cmd.CommandPath()+" --help shows examples", "%s wants %s, got %d arguments", cmd.CommandPath(), what, len(args))
 		}
 		return nil
 	}

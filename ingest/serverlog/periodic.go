@@ -2,6 +2,7 @@ package serverlog
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -185,7 +186,7 @@ func (p *periodic) add(name string, labels map[string]string, figure string) {
 			word, rest = cutField(rest)
 		}
 		_, err := strconv.ParseFloat(v.text, 64)
-		v.readable = err == nil
+		v.readable = err == nil && name != ""
 		p.values = append(p.values, v)
 	}
 }
@@ -199,14 +200,15 @@ func cutField(text string) (word, rest string) {
 	return text, ""
 }
 
-// unreadable returns the name of a figure that is none, "" where all are.
-func (p *periodic) unreadable() string {
+// unreadable returns the name of a figure that is none, or what stands where a figure
+// without a name does; found is false where all can be read.
+func (p *periodic) unreadable() (name string, found bool) {
 	for _, v := range p.values {
 		if !v.readable {
-			return v.name
+			return cmp.Or(v.name, v.text), true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // baseUnits are the units of periodic lines: the base unit, and the power of ten

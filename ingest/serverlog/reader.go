@@ -267,8 +267,8 @@ func (r *Reader) periodic(w *row) {
 			r.push(&s)
 		}
 	}
-	if name := p.unreadable(); name != "" || len(p.values) > maxValues {
-		r.push(&schemas.Reject{At: e.At, Reason: fmt.Sprintf("a periodic line whose figure %q is no number, or that holds too many", name)})
+	if name, found := p.unreadable(); found || len(p.values) > maxValues {
+		r.push(&schemas.Reject{At: e.At, Reason: fmt.Sprintf("a periodic line whose figure %q has no number or no name, or that holds too many", name)})
 	}
 }
 
