@@ -81,8 +81,23 @@ func (c *console) read() {
 	}
 }
 
-// types sends keys and waits for what they bring; it returns all that came since.
-func (c *console) types(keys, want string) string {
+// waits waits until what has come since a place is as it is wanted.
+func (c *console) waits(since int, what string, wanted func(text string) bool) {
+	c.t.Helper()
+	text := ""
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		c.mu.Lock()
+		text = c.seen.String()[since:]
+		c.mu.Unlock()
+		if wanted(text) {
+			return
+		}
+	}
+	c.t.Fatalf("no %s:\n%q", what, text)
+}
+
+// presses sends keys and waits for what they bring.
+func (c *console) presses(keys, want string) {
 	c.t.Helper()
 	c.mu.Lock()
 	before := c.seen.Len()
@@ -90,16 +105,16 @@ func (c *console) types(keys, want string) string {
 	if _, err := c.master.WriteString(keys); err != nil {
 		c.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		c.mu.Lock()
-		text := c.seen.String()[before:]
-		c.mu.Unlock()
-		if strings.Contains(text, want) {
-			return text
-		}
-	}
-	c.t.Fatalf("%q brought no %q:\n%q", keys, want, c.seen.String()[before:])
-	return ""
+	c.waits(before, fmt.Sprintf("%q of %q", want, keys), func(text string) bool { return strings.Contains(text, want) })
+}
+
+// types is presses once the editor has drawn its line and shows the cursor: keys that
+// come while it asks for the cursor's place are lost.
+func (c *console) types(keys, want string) {
+	c.t.Helper()
+	const cursor = "\x1b[?25h"
+	c.waits(0, "prompt", func(text string) bool { return strings.HasSuffix(text, cursor) })
+	c.presses(keys, want)
 }
 
 // The prompt as it is used: letters beyond ASCII, completion, a statement on two lines,
@@ -110,7 +125,6 @@ func TestPromptInATerminal(t *testing.T) {
 		t.Fatal(talk)
 	}
 	c := openConsole(t, "sql", "--lake", dir)
-	c.types("", "servestat> ")
 	c.types("select 'größe, été' as word;\r", "│ größe, été │")
 	c.types("select count(*) as n from reque\t;\r", "│ 40 │")
 	c.types("select\r6 * 7 as answer;\r", "│     42 │")
@@ -118,7 +132,7 @@ func TestPromptInATerminal(t *testing.T) {
 	c.types("select ttft_n from requests;\r", "ttft_ns")
 	c.types("select sum(a.range * b.range) from range(1000000) a, range(1000000) b;\r", "\n\x1b[0 q") // the editor hands over
 	time.Sleep(time.Second)
-	c.types("\x03", "ancel")
+	c.presses("\x03", "cancelled")
 	c.types("select 'still ' || 'here' as it;\r", "│ still here │")
 	c.types("\x04", "")
 	done := make(chan error, 1)
