@@ -593,7 +593,7 @@ func clocks(r Run) Finding {
 	text := clockText(r)
 	switch {
 	case r.ClockRatio < stuck:
-		return Finding{Severity: Fail, Message: text, Do: "find what holds the clock (power mode, heat, a clock that was locked), and run again"}
+		return Finding{Severity: Fail, Message: text, Do: "find what holds the clock (power mode, heat, a clock that was locked), and run again; where a cap is meant, label the runs with the clock that it allows: max_clock_mhz"}
 	case faults(r.ClockLimits):
 		return Finding{Severity: Warn, Message: text, Do: "find what heats the GPU, or what its supply lacks, and run again"}
 	case r.ClockRatio < throttled:
