@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"reflect"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -29,40 +27,19 @@ const indented = 100
 func (a asJSON) WriteTo(w io.Writer) (int64, error) {
 	out := &jsonWriter{Writer: bufio.NewWriter(w), compact: len(a.Comparisons) > indented}
 	out.field("schema", reflect.ValueOf(Schema))
-	for name, v := range members(reflect.ValueOf(*a.Result)) {
-		out.field(name, v)
+	v := reflect.ValueOf(*a.Result)
+	for i := range v.NumField() {
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == "-" || options == "omitempty" && v.Field(i).IsZero() || options == "omitempty" && v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0 {
+			continue
+		}
+		out.field(name, v.Field(i))
 	}
 	out.text("\n}\n")
 	if out.err != nil {
 		return out.n, fmt.Errorf("report.json: %w", out.err)
 	}
 	return out.n, out.Flush()
-}
-
-// members gives the fields of a struct that encoding/json would write, by name.
-func members(v reflect.Value) iter.Seq2[string, reflect.Value] {
-	return func(yield func(string, reflect.Value) bool) {
-		for i := range v.NumField() {
-			name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			if name == "-" || options == "omitempty" && isEmpty(v.Field(i)) {
-				continue
-			}
-			if !yield(name, v.Field(i)) {
-				return
-			}
-		}
-	}
-}
-
-// isEmpty reports whether encoding/json takes a value for empty: no struct is.
-func isEmpty(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Struct:
-		return false
-	case reflect.Slice, reflect.Map:
-		return v.Len() == 0
-	}
-	return v.IsZero()
 }
 
 // A jsonWriter writes the fields of an object.
@@ -144,44 +121,6 @@ func (w *jsonWriter) value(v reflect.Value, prefix string) {
 
 // encode is what value writes.
 func (w *jsonWriter) encode(v reflect.Value, prefix string) ([]byte, error) {
-	if c, ok := v.Interface().(analyze.Comparison); ok && w.compact {
-		return encodeComparison(c)
-	}
-	return w.encodeWhole(v, prefix)
-}
-
-// encodeComparison writes a comparison as encoding/json does, but for copying once more
-// what its metrics write themselves: they are nearly all of a report.
-func encodeComparison(c analyze.Comparison) ([]byte, error) {
-	compact := jsonWriter{compact: true}
-	out := []byte{'{'}
-	for name, v := range members(reflect.ValueOf(c)) {
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(strconv.AppendQuote(out, name), ':')
-		metrics, ok := v.Interface().([]analyze.MetricDiff)
-		if !ok {
-			text, err := compact.encodeWhole(v, "")
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, text...)
-			continue
-		}
-		for i, m := range metrics {
-			text, err := m.MarshalJSON()
-			if err != nil {
-				return nil, err
-			}
-			out = append(append(out, "[,"[min(i, 1)]), text...)
-		}
-		out = append(out, ']')
-	}
-	return append(out, '}'), nil
-}
-
-func (w *jsonWriter) encodeWhole(v reflect.Value, prefix string) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)

@@ -162,17 +162,6 @@ func TestAWeekOfManyModels(t *testing.T) {
 	if n := bytes.Count(data, []byte("\n")); n < len(res.Comparisons) || n > 20*len(res.Comparisons) {
 		t.Errorf("report.json has %d lines", n)
 	}
-	for i, c := range res.Comparisons {
-		var want bytes.Buffer
-		e := json.NewEncoder(&want)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(c); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Contains(data, bytes.TrimSpace(want.Bytes())) {
-			t.Errorf("comparison %d is not in report.json as encoding/json writes it: %s", i, want.Bytes())
-		}
-	}
 }
 
 // Where 200 comparisons regressed, and as many could not be made, the first screen
