@@ -139,7 +139,7 @@ func withInterval(e Estimate, ci sample.Interval, warnings []sample.Warning) Est
 		e.Lo, e.Hi, e.HasInterval, e.Confidence = ci.Low, ci.High, true, ci.Level
 	}
 	for _, w := range warnings {
-		e.Notes = append(e.Notes, unique.Make(unique.Make(w.Text).Value()).Value())
+		e.Notes = append(e.Notes, unique.Make(w.Text).Value())
 	}
 	return e
 }

@@ -27,9 +27,9 @@
 // GA100 ([Scope.ReadingMean]). The trapezoid sees a run through it half a second late,
 // with ends smeared over a second: of ten seconds at 500 W between 90 W it misses half
 // a second of the rise, 4 %. Where the load tells the lag, 1.5 % are left, and 6 % of
-// 2.6 seconds, in the simulation of TestPowerThatIsTheMeanOfASecond. power.draw.instant has no lag, but looks at a quarter of the time
-// on A100 and H100 (Yang, Adamek, Armour, arXiv 2312.02741). A counter of joules has
-// neither fault.
+// 2.6 seconds, in the simulation of TestPowerThatIsTheMeanOfASecond.
+// power.draw.instant has no lag, but looks at a quarter of the time on A100 and H100
+// (Yang, Adamek, Armour, arXiv 2312.02741). A counter of joules has neither fault.
 //
 // # Clocks
 //

@@ -8,8 +8,8 @@ import (
 )
 
 // An Object is a JSON object as the lake keeps it, its members in the order of their
-// names and each value as it was written. It stays text: a map of it takes four times
-// the memory, and a lake has tens of thousands of runs.
+// names and each value as it was written. It stays text: a map of it takes several
+// times the memory, and a lake has tens of thousands of runs.
 type Object struct{ text string }
 
 // ParseObject returns the object that a text is; null is one without members.

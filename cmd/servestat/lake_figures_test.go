@@ -314,13 +314,24 @@ func figuresOfStart(t *testing.T) {
 	bar(t, help.name, shown(help), "<= 50 ms, <= 100 MiB", within(help, 50*time.Millisecond))
 }
 
-func fileSize(t *testing.T, command string) int64 {
+// openCommand opens a command's file.
+func openCommand(t *testing.T, command string) *os.File {
 	t.Helper()
 	path, err := exec.LookPath(command)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func fileSize(t *testing.T, command string) int64 {
+	t.Helper()
+	info, err := openCommand(t, command).Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,16 +342,7 @@ func fileSize(t *testing.T, command string) int64 {
 // run of it stays.
 func forget(t *testing.T, command string) {
 	t.Helper()
-	path, err := exec.LookPath(command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+	if err := unix.Fadvise(int(openCommand(t, command).Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
 		t.Fatal(err)
 	}
 }
