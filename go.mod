@@ -40,6 +40,7 @@ require (
 )
 
 require (
+	github.com/DataDog/zstd v1.5.7
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/marcboeker/go-duckdb/mapping v0.0.21
 )

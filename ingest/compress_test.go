@@ -21,6 +21,16 @@ func numbers(n int) []byte {
 	return b[:n]
 }
 
+// answers is text as a model gives it: words, the frequent ones more often.
+func answers(n int) []byte {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	var b []byte
+	for len(b) < n {
+		b = fmt.Appendf(b, "%x ", int(rnd.ExpFloat64()*500))
+	}
+	return b[:n]
+}
+
 // The frames of numbers are made by hand, so every decoder is asked that is there.
 func TestFramesDecompress(t *testing.T) {
 	texts := map[string][]byte{
@@ -37,18 +47,21 @@ func TestFramesDecompress(t *testing.T) {
 	defer dec.Close()
 	var all, want []byte
 	for name, text := range texts {
-		frame := appendFrame(nil, text)
-		got, err := dec.DecodeAll(frame, nil)
+		packed, err := frame(nil, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := dec.DecodeAll(packed, nil)
 		if err != nil || !bytes.Equal(got, text) {
 			t.Errorf("%s: %d bytes came back, want %d: %v", name, len(got), len(text), err)
 		}
-		all, want = append(all, frame...), append(want, text...)
+		all, want = append(all, packed...), append(want, text...)
 	}
 	if got, err := dec.DecodeAll(all, nil); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("frames one behind the other: %v", err)
 	}
-	if n := len(appendFrame(nil, numbers(chunkSize))); n > chunkSize/2 {
-		t.Errorf("a MiB of numbers takes %d bytes", n)
+	if packed, err := frame(nil, numbers(chunkSize)); err != nil || len(packed) > chunkSize/2 {
+		t.Errorf("a MiB of numbers takes %d bytes, %v", len(packed), err)
 	}
 	cmd := exec.Command("zstd", "-d", "-c")
 	if cmd.Err != nil {
@@ -61,13 +74,16 @@ func TestFramesDecompress(t *testing.T) {
 }
 
 func BenchmarkFrame(b *testing.B) {
-	text := numbers(chunkSize)
-	b.SetBytes(chunkSize)
-	var frame []byte
-	for b.Loop() {
-		frame = appendFrame(frame[:0], text)
+	for name, text := range map[string][]byte{"numbers": numbers(chunkSize), "answers": answers(chunkSize)} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(chunkSize)
+			var packed []byte
+			for b.Loop() {
+				packed, _ = frame(packed, text)
+			}
+			b.ReportMetric(float64(chunkSize)/float64(len(packed)), "ratio")
+		})
 	}
-	b.ReportMetric(float64(chunkSize)/float64(len(frame)), "ratio")
 }
 
 func FuzzFrame(f *testing.F) {

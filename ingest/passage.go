@@ -64,7 +64,8 @@ type chunk struct {
 	buf    []byte
 	data   []byte // of buf
 	packed []byte
-	ready  chan struct{} // told when packed is there
+	fault  error         // why it could not be packed
+	ready  chan struct{} // told when packed or fault is there
 	users  atomic.Int32
 }
 
@@ -140,7 +141,7 @@ func (p *passage) release(c *chunk) {
 }
 
 func (c *chunk) pack() {
-	c.packed = appendFrame(c.packed[:0], c.data)
+	c.packed, c.fault = frame(c.packed, c.data)
 	c.ready <- struct{}{}
 }
 
@@ -157,7 +158,7 @@ func (p *passage) sumAll() {
 func (p *passage) keepAll() {
 	for c := range p.keep {
 		<-c.ready
-		if p.keepErr == nil {
+		if p.keepErr = cmp.Or(p.keepErr, c.fault); p.keepErr == nil {
 			_, p.keepErr = p.Write(c.packed)
 		}
 		p.release(c)
