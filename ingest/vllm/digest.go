@@ -9,26 +9,37 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // A digest identifies a value, whatever white space and, in objects inside it,
 // whatever order of keys it was written with.
 type digest [sha256.Size]byte
 
-// A hasher computes a digest of what is written to it. It gathers small writes.
+// A hasher computes a digest of what is written to it. It gathers what is written, and
+// adds it to the digest while the next is gathered: to digest the texts of a result
+// takes as long as to read them.
 type hasher struct {
-	h   hash.Hash
-	buf []byte
+	buf    []byte
+	full   []byte // the other buffer, being added
+	adding sync.WaitGroup
+	h      hash.Hash
 }
 
-func newDigest() *hasher { return &hasher{h: sha256.New(), buf: make([]byte, 0, 8<<10)} }
+// Most of what is digested is a setting.
+const (
+	smallBuffer = 8 << 10
+	largeBuffer = 256 << 10
+)
+
+func newDigest() *hasher { return &hasher{h: sha256.New(), buf: make([]byte, 0, smallBuffer)} }
 
 func (h *hasher) Write(p []byte) (int, error) {
-	h.room(len(p))
-	if len(p) > cap(h.buf) {
-		return h.h.Write(p)
+	for rest := p; len(rest) > 0; {
+		h.room(1)
+		n := min(len(rest), cap(h.buf)-len(h.buf))
+		h.buf, rest = append(h.buf, rest[:n]...), rest[n:]
 	}
-	h.buf = append(h.buf, p...)
 	return len(p), nil
 }
 
@@ -58,14 +69,21 @@ func (h *hasher) bytes(p []byte) {
 	h.Write(p)
 }
 
+// room sees to it that n bytes can be gathered, n being small.
 func (h *hasher) room(n int) {
-	if len(h.buf)+n > cap(h.buf) {
-		h.h.Write(h.buf)
-		h.buf = h.buf[:0]
+	if len(h.buf)+n <= cap(h.buf) {
+		return
 	}
+	h.adding.Wait()
+	h.buf, h.full = h.full[:0], h.buf
+	if cap(h.buf) < largeBuffer {
+		h.buf = make([]byte, 0, largeBuffer)
+	}
+	h.adding.Go(func() { h.h.Write(h.full) })
 }
 
 func (h *hasher) sum() (d digest) {
+	h.adding.Wait()
 	h.h.Write(h.buf)
 	h.h.Sum(d[:0])
 	return d
