@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -87,8 +86,7 @@ func (a *app) lambda(ctx context.Context) error {
 	if err := a.settleInTemp(); err != nil {
 		return err
 	}
-	// What lives is small and what is allocated is large, as for ingest.
-	debug.SetGCPercent(40)
+	defer collectEarly()()
 	lambda.StartWithOptions(fn.invoke, lambda.WithContext(ctx))
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -123,8 +122,7 @@ func (a *app) serve(ctx context.Context) error {
 		return usagef("", "traces: %w", err)
 	}
 	defer stop()
-	// What lives is small and what is allocated is large, as for ingest.
-	defer debug.SetGCPercent(debug.SetGCPercent(40))
+	defer collectEarly()()
 	a.term.infof("serving %s on %s", a.config.GetString("lake"), a.address(listener))
 	return serve.New(*cfg).Serve(ctx, netutil.LimitListener(listener, cfg.MaxUploads+256), a.config.GetDuration("drain"), a.config.GetString("tls-cert"), a.config.GetString("tls-key"))
 }
