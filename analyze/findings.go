@@ -40,7 +40,7 @@ func auditRun(r *Run) []audit.Finding {
 		fillServer(&in, r.server)
 	}
 	if c := r.clocks; c != nil {
-		in.ClockRatio, in.ClockMedian, in.ClockTop = c.Ratio, c.MedianHz, c.TopHz
+		in.ClockRatio, in.ClockMedian, in.ClockTop, in.ClockCapped = c.Ratio, c.MedianHz, c.TopHz, c.Capped
 	}
 	for _, l := range r.limits {
 		in.ClockLimits = append(in.ClockLimits, audit.ClockLimit(l))

@@ -92,6 +92,9 @@ type ClockUse struct {
 	Ratio    float64 `json:"ratio"`
 	Stuck    bool    `json:"stuck"`
 	Reason   string  `json:"reason,omitempty"`
+	// Capped: the GPU was at its power cap for half of the run or more, so that a low
+	// clock is not a stuck one.
+	Capped bool `json:"at_power_cap,omitempty"`
 }
 
 // A ClockLimit is what held a GPU's clock down, by what its driver says: of several
@@ -655,15 +658,20 @@ func (f *finder) limits(rec *recording, r *Run) {
 func (r *recording) limits(run *Run) (out []power.Limit) {
 	for _, name := range power.LimitNames() {
 		for _, samples := range r.of(name, "") {
-			j := r.join(run.window(), samples)
-			if j.refused != "" || j.doubtful {
-				continue
-			}
-			from, to := run.window().on(j.offset)
-			out = append(out, power.FindLimits(name, during(samples, from, to))...)
+			out = append(out, r.limitsBy(run, name, samples)...)
 		}
 	}
 	return out
+}
+
+// limitsBy are what held a clock down during a run, by one series.
+func (r *recording) limitsBy(run *Run, name string, samples []power.Sample) []power.Limit {
+	j := r.join(run.window(), samples)
+	if j.refused != "" || j.doubtful {
+		return nil
+	}
+	from, to := run.window().on(j.offset)
+	return power.FindLimits(name, during(samples, from, to))
 }
 
 // clocksOf judges the clocks of runs by all recordings of them, for the audit.
@@ -717,12 +725,32 @@ func (r *recording) clocks(run *Run, tops map[string]float64) (*ClockUse, error)
 		}
 		if worst == nil || found.Ratio < worst.Ratio {
 			worst = &ClockUse{MedianHz: found.Median, TopHz: found.Top, Ratio: found.Ratio, Stuck: found.Stuck, Reason: found.Reason}
+			if worst.Capped = r.capped(run, i, len(clocks)); worst.Capped {
+				worst.Stuck, worst.Reason = false, ""
+			}
 		}
 	}
 	if worst == nil {
 		return nil, err
 	}
 	return worst, nil
+}
+
+// capped reports whether the driver says that one of so many GPUs was at its power cap
+// for half of a run or more.
+func (r *recording) capped(run *Run, gpu, gpus int) bool {
+	for _, name := range power.LimitNames() {
+		all := r.of(name, "")
+		if len(all) != gpus { // it is not known which is which
+			continue
+		}
+		for _, l := range r.limitsBy(run, name, all[gpu]) {
+			if l.Reason == power.PowerCap && l.Share >= 0.5 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // firstOf is first, for names of which some have a stat and some have none.

@@ -21,9 +21,9 @@ var (
 	// SeriesAnalysis is of the runs of one model, hardware, path and runtime
 	// version: what the truth checks say of each and of all of them, and the curves
 	// along concurrency.
-	SeriesAnalysis = AnalysisKind{Name: "series", Version: "7", Tables: []string{"findings", "curves"}}
+	SeriesAnalysis = AnalysisKind{Name: "series", Version: "8", Tables: []string{"findings", "curves"}}
 	// ComparisonAnalysis is of two series, baseline and candidate.
-	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "6", Tables: []string{"verdicts"}}
+	ComparisonAnalysis = AnalysisKind{Name: "comparison", Version: "7", Tables: []string{"verdicts"}}
 	// HistoryAnalysis is of one model, hardware and path over its versions.
 	HistoryAnalysis = AnalysisKind{Name: "history", Version: "3", Tables: []string{"changepoints"}}
 )

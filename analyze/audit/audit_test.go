@@ -337,6 +337,7 @@ func TestWhatHoldsTheClock(t *testing.T) {
 	}{
 		{"nothing", limited(1), ""},
 		{"the power cap", limited(0.8, powerCap), ""},
+		{"the power cap, at half of the clock", func() audit.Run { r := limited(0.5, powerCap); r.ClockCapped = true; return r }(), "GPU WARN"},
 		{"a moment of slowdown", limited(1, audit.ClockLimit{Reason: "hardware slowdown", Share: 0.01, Fault: true}), ""},
 		{"heat", limited(0.9, powerCap, audit.ClockLimit{Reason: "heat (driver)", Share: 0.3, Fault: true}), "GPU WARN"},
 		{"heat, of a clock that nobody recorded", limited(math.NaN(), audit.ClockLimit{Reason: "heat (driver)", Share: 0.3, Fault: true}), "GPU WARN"},

@@ -54,6 +54,7 @@ type Run struct {
 	ServerMissing          string  // what is missing where nothing of this is known
 	// Of the GPU's clock while it was busy, Hz.
 	ClockMedian, ClockTop, ClockRatio float64
+	ClockCapped                       bool         // by its power cap, for half of the run or more
 	ClockLimits                       []ClockLimit // what held it down, the worst first
 	BytesPerToken                     float64      // weights and cache read for one decode step of one sequence
 	MemoryBandwidth                   float64      // bytes/s
@@ -100,7 +101,7 @@ var runChecks = []check{
 	{Definition{"T12 server and client", "does the server see the same load?", "L on the server against L on the client: L x E2EL on the server / E2EL, or requests running and waiting", "WARN where the client has 10 % and half a request more", "vLLM's /metrics scraped before and after the run, or its log"}, serverLoad},
 	{Definition{"client saturation", "is the client the bottleneck?", "mean TTFT on the client less that on the server", "WARN above 10 % of TTFT, FAIL above one half", "vLLM's /metrics scraped before and after the run"}, clientSaturation},
 	{Definition{"T13 roofline", "is the rate physically possible?", "bytes a token x rate / memory bandwidth", "FAIL above 1", "labels bytes_per_token and memory_bandwidth (bytes/s)"}, roofline},
-	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz; share of the samples in which the driver says that heat or supply held it down", "WARN below 0.75, FAIL below 0.6; WARN from 5 %", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run, or clocks_event_reasons.active"}, clocks},
+	{Definition{"GPU clocks", "did the GPU run at its clock?", "median clock while the GPU is busy / the highest that was seen, or label max_clock_mhz; share of the samples in which the driver says that heat or supply held it down", "WARN below 0.75, FAIL below 0.6 unless it was at its power cap for half of the samples; WARN from 5 %", "samples of the GPU's clock and load (nvidia-smi, tegrastats, DCGM) over the run, or clocks_event_reasons.active"}, clocks},
 	{Definition{"T14 missing is not zero", "did the tool print zero for missing?", "statistics of 0.0 where nothing was measured", "WARN from one", "the tool's summary"}, zeros},
 	{Definition{"swapped E2EL", "are the tool's mean and median of E2EL what they say?", "", "WARN where they stand for each other (vLLM v0.6.0 to v0.6.3)", "the tool's summary"}, swapped},
 	{Definition{"T15 shared endpoint", "was anybody else on the server?", "most requests on the server against our own in flight; requests that it finished against ours", "FAIL where the server has 10 % and one request more; WARN where it finished 10 % more than a warm-up explains", "vLLM's /metrics scraped during the run, or its log"}, shared},
@@ -592,10 +593,12 @@ func clocks(r Run) Finding {
 	}
 	text := clockText(r)
 	switch {
-	case r.ClockRatio < stuck:
+	case r.ClockRatio < stuck && !r.ClockCapped:
 		return Finding{Severity: Fail, Message: text, Do: "find what holds the clock (power mode, heat, a clock that was locked), and run again; where a cap is meant, label the runs with the clock that it allows: max_clock_mhz"}
 	case faults(r.ClockLimits):
 		return Finding{Severity: Warn, Message: text, Do: "find what heats the GPU, or what its supply lacks, and run again"}
+	case r.ClockRatio < throttled && r.ClockCapped:
+		return Finding{Severity: Warn, Message: text, Do: "the GPU is at its power cap: compare only runs under the same cap, of GPUs as warm"}
 	case r.ClockRatio < throttled:
 		return Finding{Severity: Warn, Message: text, Do: "look at temperature and power mode; compare only runs at like clocks"}
 	}

@@ -10,6 +10,10 @@ type Limit struct {
 	Fault bool
 }
 
+// PowerCap is the reason of a GPU that is at its power cap, which is how it is sold:
+// a T4 or an L4 decodes at half of its highest clock, day by day.
+const PowerCap = "the power cap"
+
 // limits are the reasons that drivers give, by their bit in NVML's clocks event
 // reasons and by nvidia-smi's name of it. That the GPU is idle is none of them.
 var limits = []struct {
@@ -22,7 +26,7 @@ var limits = []struct {
 	{0x20, "sw_thermal_slowdown", "heat (driver)", true},
 	{0x80, "hw_power_brake_slowdown", "the power brake", true},
 	{0x08, "hw_slowdown", "hardware slowdown", true},
-	{0x04, "sw_power_cap", "the power cap", false},
+	{0x04, "sw_power_cap", PowerCap, false},
 	{0x02, "applications_clocks_setting", "a clock that was set", false},
 	{0x10, "sync_boost", "sync boost", false},
 }

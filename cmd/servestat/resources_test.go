@@ -342,6 +342,36 @@ func TestNvidiaSMI(t *testing.T) {
 	}
 }
 
+// A T4 or an L4 decodes at half of its highest clock for its power cap, and nothing is
+// wrong with it. The cap of one GPU does not excuse another.
+func TestPowerCapIsNoStuckClock(t *testing.T) {
+	for _, test := range []struct {
+		reason  string // of the slower GPU; the other is at its cap
+		stuck   bool
+		verdict string
+	}{
+		{"0x0000000000000004", false, "WARN"},
+		{"0x0000000000000040", true, "FAIL"},
+		{"0x0000000000000002", true, "FAIL"},
+	} {
+		s, _ := steadyMachine(0)
+		dir := write(t, s)
+		folder := filepath.Join(dir, "0.20.0")
+		asNvidiaSMI(t, folder, "timestamp, name, uuid, power.draw [W], clocks.current.sm [MHz], utilization.gpu [%], clocks_event_reasons.active")
+		edit(t, filepath.Join(folder, "gpu.csv"), func(text string) string { return strings.ReplaceAll(text, "0x0000000000000040", test.reason) + "\n" })
+		edit(t, filepath.Join(folder, "servestat.yaml"), func(text string) string { return text + "  max_clock_mhz: \"3600\"\n" })
+		r, code, stderr := resourcesOf(t, dir)
+		if len(r.Runs) != 1 || r.Runs[0].Clocks == nil || r.Runs[0].Clocks.MedianHz != 1800e6 || r.Runs[0].Clocks.Stuck != test.stuck || (code != 0) != test.stuck {
+			t.Errorf("%s: exit code %d, %+v\n%s", test.reason, code, r, stderr)
+		}
+		var out, talk bytes.Buffer
+		run(context.Background(), []string{"audit", dir}, strings.NewReader(""), &out, &talk)
+		if !strings.Contains(out.String(), test.verdict+"  GPU clocks") {
+			t.Errorf("%s: want %s of\n%s", test.reason, test.verdict, out.String())
+		}
+	}
+}
+
 // A query over two GPUs without index or uuid is rows of nobody knows which: the
 // mean of the two would pass for the power of both.
 func TestGPUsThatNothingTellsApart(t *testing.T) {
