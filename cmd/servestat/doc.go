@@ -189,16 +189,17 @@ that lies beside results or above them, or has their server_start:
 Energy is the trapezoid over the samples of power within a run. Which rails were
 added up is said (the domains of a board or its input, never both), how much of the
 run has samples, and how far the clocks may be apart. A clock without a zone is
-taken to be of the run's machine; where the two then lie apart, or power follows
-the load at another offset only, nothing is guessed: say utc_offset. A GPU that was
-busy below 0.6 of its clock, and not at its power cap, fails the truth checks, and sides whose clocks differ by
-a tenth are not compared (exit code 3). What held a clock down is told where it was
-recorded (clocks_event_reasons.active): the power cap is how a GPU is sold, heat and
-the power brake warn. Rows of several GPUs that nothing tells apart give no energy: ask
-nvidia-smi for index or uuid. power.draw is the mean of a second on most GPUs, which
-misses some of the ends of a short run; how much is said. A slope of memory is called a drift after
-half an hour, where its interval excludes zero. reports carry the same; that of a
-run draws power and KV cache over its time.
+taken to be of the run's machine; where the two then lie apart, or power follows the
+load at another offset only, nothing is guessed: say utc_offset. A GPU that was busy
+below 0.6 of its clock, and not at its power cap, fails the truth checks, and sides
+whose clocks differ by a tenth are not compared (exit code 3). What held a clock
+down is told where it was recorded (clocks_event_reasons.active): the power cap is
+how a GPU is sold, heat and the power brake warn. Rows of several GPUs that nothing
+tells apart give no energy: ask nvidia-smi for index or uuid. power.draw is the mean
+of a second on most GPUs, which misses some of the ends of a short run; how much is
+said. A slope of memory is called a drift after half an hour, where its interval
+excludes zero. reports carry the same; that of a run draws power and KV cache over
+its time.
 
 # Keep results in a lake
 

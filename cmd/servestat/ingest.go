@@ -295,7 +295,7 @@ func (f *found) add(ctx context.Context, a *app, p string, of ingest.Shard) erro
 // collectEarly has garbage collected early until its result is called: while uploads
 // are read what lives is small and what is allocated is large, so that it costs little
 // and keeps the peak of a file of 5 GB near what it needs. Not earlier, though, than every
-// dozen MiB: with small uploads, of which hardly anything lives, a third of the time went
+// dozen MiB: with small uploads, of which hardly anything lives, a quarter of the time went
 // there. Memory that nobody touches, which is to the collector as if it lived, sees to that.
 func collectEarly() (restore func()) {
 	untouched := make([]byte, 24<<20)
