@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/servestat/servestat/ingest/failures"
 	"github.com/servestat/servestat/ingest/jsonscan"
@@ -323,6 +324,7 @@ func (l *line) finishMetrics() {
 	l.usageReasoning = l.count(mUsageReasoning)
 	l.cached = l.count(mUsageCached)
 	l.readGaps()
+	defer l.checkOrder()
 	switch {
 	case len(l.gaps) > 0 && l.ttft >= 0:
 		l.chunks = int64(len(l.gaps)) + 1
@@ -337,6 +339,21 @@ func (l *line) finishMetrics() {
 		l.e2el = sum // up to the end of 2025, request_latency ran to the last message of any kind
 	case l.ttft >= 0 && l.ttft == l.e2el:
 		l.chunks = 1
+	}
+}
+
+// checkOrder takes back times that cannot all be true. AIPerf takes them from
+// one clock, in whole nanoseconds, so that no rounding explains them.
+func (l *line) checkOrder() {
+	if l.ttft != missing && l.e2el != missing && l.ttft > l.e2el {
+		l.fault(l.values[mTTFT].at, "metrics.%s: the first chunk, at %v, comes after the last, at %v: neither time can be believed",
+			l.values[mTTFT].tag, time.Duration(l.ttft), time.Duration(l.e2el))
+		l.ttft, l.answer, l.e2el = missing, missing, missing
+	}
+	if l.answer != missing && (l.answer < l.ttft || l.e2el != missing && l.answer > l.e2el) {
+		l.fault(l.values[mFirstAnswer].at, "metrics.%s: the first chunk of the answer, at %v, comes before the first or after the last",
+			l.values[mFirstAnswer].tag, time.Duration(l.answer))
+		l.answer = missing
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // ParserVersion names the state of this reader. It changes when the same bytes
 // begin to give other records.
-const ParserVersion = "aiperf-1"
+const ParserVersion = "aiperf-2"
 
 // An Option changes a limit of a Reader.
 type Option func(*limits)

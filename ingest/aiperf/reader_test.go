@@ -60,6 +60,7 @@ var cases = []struct {
 	{"hostile/twice.jsonl", FormatRecords, "keys that come twice: Python would take the last, we take none"},
 	{"hostile/crlf.jsonl", FormatRecords, "lines that end as on Windows"},
 	{"hostile/backwards.jsonl", FormatRaw, "a message that came before the one before it"},
+	{"hostile/late_first.jsonl", FormatRecords, "a first chunk that comes after the last, a first one of the answer outside of both, and times that cannot be added: none is kept"},
 	{"hostile/aggregate.json", "", "an aggregate over runs has metadata and metrics too: not ours"},
 	{"hostile/mixed.jsonl", FormatSummary, "a summary, a record, a summary: the second summary comes too late"},
 }

@@ -333,12 +333,13 @@ func (r *reading) judge(list string) {
 		q.last, q.fallbackLast = q.end, true // a response in one piece
 	}
 	before := int64(0)
-	for _, t := range []int64{q.start, q.firstToken, q.last} {
+	for _, t := range []int64{q.start, q.firstToken, q.firstAnswer, q.last} {
 		if t == missing {
 			continue
 		}
 		if t < before {
-			r.bad(q.offset, "start, first token and last token come in another order")
+			r.bad(q.offset, "start, first token, first of the answer and last token come in another order: none of these times can be believed")
+			q.firstToken, q.firstAnswer, q.last = missing, missing, missing
 			break
 		}
 		before = t

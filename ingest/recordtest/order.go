@@ -17,7 +17,6 @@ type order struct {
 	origin   bool // a request starts at the run's origin
 	started  bool // a request has a start
 	dead     bool // a fatal reject was seen
-
 }
 
 func (o *order) check(rec schemas.Record) error {
@@ -64,6 +63,8 @@ func (o *order) checkRequest(rec *schemas.Request) error {
 	switch {
 	case rec.TTFT.OK && rec.E2EL.OK && rec.TTFT.V > rec.E2EL.V:
 		return fmt.Errorf("the first chunk comes after the last")
+	case rec.FirstAnswer.OK && (rec.FirstAnswer.V < rec.TTFT.V || rec.E2EL.OK && rec.FirstAnswer.V > rec.E2EL.V):
+		return fmt.Errorf("the first chunk of the answer comes before the first of all, or after the last")
 	case rec.E2EL.OK != rec.E2ELMethod.OK:
 		return fmt.Errorf("E2EL without its method, or the other way round")
 	case rec.Status == schemas.StatusOK && rec.ErrorClass.OK:
