@@ -65,6 +65,26 @@ func TestOneOfManyRacingWritersPublishes(t *testing.T) {
 	}
 }
 
+// The folder of private folders goes with the last of them, which is when another
+// may just be making its own.
+func TestPrivateFoldersComeAndGo(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "tmp")
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 200 {
+				p, err := newPrivate(root)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestPublishedFileIsNeverOverwritten(t *testing.T) {
 	l := newLake(t)
 	s := begin(t, l)

@@ -77,7 +77,9 @@ func newPrivate(root string) (*private, error) {
 	// A neighbour's sweep can take the still unlocked folder away: try again.
 	for range 100 {
 		p, err := tryPrivate(root)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		// It was removed before it was made use of, or, where it was there to be made,
+		// before it was looked at.
+		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return p, err
 		}
 	}
