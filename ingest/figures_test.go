@@ -487,7 +487,7 @@ func storedAndCompacted(t *testing.T, what, folder string) {
 		err = compactor.Run(t.Context(), func(*upkeep.Merge, *lake.Compaction) {})
 	}
 	if err == nil {
-		_, err = l.Collect(t.Context(), time.Now().Add(time.Hour), 0)
+		_, err = l.Collect(t.Context(), time.Now().Add(time.Hour), 0, nil)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -53,14 +53,14 @@ func (a *app) lakeGC(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	collect, verb := l.Collect, "removed"
+	var found []lake.Garbage
+	verb := "removed"
 	if a.config.GetBool("dry-run") {
 		verb = "would remove"
-		collect = func(_ context.Context, now time.Time, grace time.Duration) ([]lake.Garbage, error) {
-			return l.Garbage(now, grace)
-		}
+		found, err = l.Garbage(time.Now(), grace)
+	} else {
+		found, err = a.collect(ctx, l, grace)
 	}
-	found, err := collect(ctx, time.Now(), grace)
 	if err != nil {
 		return err
 	}
@@ -80,4 +80,15 @@ func (a *app) lakeGC(ctx context.Context) error {
 		fmt.Fprintf(a.stdout, "%s %s, %s\n", verb, count(len(found), "file"), bytesText(uint64(bytes)))
 	}
 	return nil
+}
+
+// collect removes what is of no use, and says how far it is.
+func (a *app) collect(ctx context.Context, l *lake.Lake, grace time.Duration) ([]lake.Garbage, error) {
+	bar := a.term.bar("gc", 0)
+	defer func() { bar.end() }()
+	return l.Collect(ctx, time.Now(), grace, func(what string, bytes int64) func(int64) {
+		bar.end()
+		bar = a.term.bar("gc: "+what, bytes)
+		return bar.add
+	})
 }

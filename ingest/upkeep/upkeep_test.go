@@ -80,7 +80,7 @@ func compact(t *testing.T, l *lake.Lake, target int64) {
 // collect removes what nobody reads, as if a day had passed.
 func collect(t *testing.T, l *lake.Lake) {
 	t.Helper()
-	if _, err := l.Collect(t.Context(), time.Now().Add(48*time.Hour), 24*time.Hour); err != nil {
+	if _, err := l.Collect(t.Context(), time.Now().Add(48*time.Hour), 24*time.Hour, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,8 +45,12 @@ func (g Garbage) Orphan() bool { return g.Why == unnamed || g.Why == abandoned }
 // A reader goes on with what it saw when it opened the lake, so grace is how long
 // a reader may stay open. Writers are kept out while files are removed, so that
 // none adopts a file that is going; Collect fails with [ErrBusy] where one is at
-// work for longer than a minute. It returns what it removed, by name.
-func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) ([]Garbage, error) {
+// work for longer than a minute. It returns what it removed, by name. Watch, which
+// may be nil, is told of each of the two things that may take long.
+func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration, watch Watch) ([]Garbage, error) {
+	if watch == nil {
+		watch = func(string, int64) func(int64) { return func(int64) {} }
+	}
 	found, err := l.Garbage(now, grace)
 	if err != nil {
 		return nil, err
@@ -62,10 +66,11 @@ func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) 
 	if found, err = l.Garbage(now, grace); err != nil { // a writer may have taken some into use
 		return nil, err
 	}
-	if err := l.verifyHolders(ctx, found); err != nil {
+	if err := l.verifyHolders(ctx, found, watch); err != nil {
 		return nil, err
 	}
 	var removed []Garbage
+	progress := watch("removing", bytesOf(found))
 	for _, g := range found {
 		if err := errors.Join(ctx.Err(), held.valid()); err != nil {
 			return removed, err
@@ -74,9 +79,21 @@ func (l *Lake) Collect(ctx context.Context, now time.Time, grace time.Duration) 
 			return removed, err
 		}
 		removed = append(removed, g)
+		progress(g.Bytes)
 	}
 	slices.SortFunc(removed, func(a, b Garbage) int { return strings.Compare(a.Name, b.Name) })
 	return removed, nil
+}
+
+// A Watch is told what begins and how many bytes it is of, and returns what is
+// called with the bytes that are done.
+type Watch func(what string, bytes int64) (progress func(bytes int64))
+
+func bytesOf(found []Garbage) (sum int64) {
+	for _, g := range found {
+		sum += g.Bytes
+	}
+	return sum
 }
 
 // holdAlone keeps everybody else from publishing and removing.
@@ -113,7 +130,7 @@ func (l *Lake) require(found []Garbage) error {
 }
 
 // verifyHolders reads the compacted blocks before those go that they replace.
-func (l *Lake) verifyHolders(ctx context.Context, found []Garbage) error {
+func (l *Lake) verifyHolders(ctx context.Context, found []Garbage, watch Watch) error {
 	if !slices.ContainsFunc(found, func(g Garbage) bool { return g.Named }) {
 		return nil
 	}
@@ -121,47 +138,56 @@ func (l *Lake) verifyHolders(ctx context.Context, found []Garbage) error {
 	if err != nil {
 		return err
 	}
+	var holders []*File
+	bytes := int64(0)
 	for _, files := range s.files {
 		for _, f := range files {
-			if f.Compaction == nil {
-				continue
+			if f.Compaction != nil {
+				holders = append(holders, f)
+				bytes += f.Bytes
 			}
-			sum, err := l.digest(ctx, f.Name)
-			if err != nil {
-				return err
-			}
-			if sum != f.SHA256 {
-				return fmt.Errorf("%s is damaged: nothing was removed; servestat lake check says more", l.Path(f.Name))
-			}
+		}
+	}
+	progress := watch("reading what compaction wrote", bytes)
+	for _, f := range holders {
+		sum, err := l.digest(ctx, f.Name, progress)
+		if err != nil {
+			return err
+		}
+		if sum != f.SHA256 {
+			return fmt.Errorf("%s is damaged: nothing was removed; servestat lake check says more", l.Path(f.Name))
 		}
 	}
 	return nil
 }
 
-func (l *Lake) digest(ctx context.Context, name string) (string, error) {
+func (l *Lake) digest(ctx context.Context, name string, progress func(int64)) (string, error) {
 	file, err := l.store.Get(ctx, name)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, cancelled{ctx, file}); err != nil {
+	if _, err := io.Copy(sum, watched{ctx, file, progress}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// cancelled is a reader that stops with its context.
-type cancelled struct {
-	ctx context.Context
-	r   io.Reader
+// watched is a reader that says how far it is, and stops with its context.
+type watched struct {
+	ctx      context.Context
+	r        io.Reader
+	progress func(int64)
 }
 
-func (c cancelled) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
+func (w watched) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	n, err := w.r.Read(p)
+	w.progress(int64(n))
+	return n, err
 }
 
 // Garbage lists what Collect would remove, in the order in which it would:

@@ -237,7 +237,7 @@ func TestCollectKeepsWhatAReaderMayUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	if removed, err := l.Collect(t.Context(), now, 24*time.Hour); err == nil || len(removed) != 0 {
+	if removed, err := l.Collect(t.Context(), now, 24*time.Hour, nil); err == nil || len(removed) != 0 {
 		t.Errorf("removed %v, %v", removed, err)
 	}
 }
@@ -258,13 +258,22 @@ func TestCollect(t *testing.T) {
 	// Nobody may write while files go: a writer could adopt one of them.
 	defer func(limit time.Duration) { holdLimit = limit }(holdLimit)
 	holdLimit = 50 * time.Millisecond
-	if _, err := l.Collect(t.Context(), now, 24*time.Hour); !errors.Is(err, ErrBusy) {
+	if _, err := l.Collect(t.Context(), now, 24*time.Hour, nil); !errors.Is(err, ErrBusy) {
 		t.Errorf("collected beside a session: %v", err)
 	}
 	s.Close()
-	removed, err := l.Collect(t.Context(), now, 24*time.Hour)
+	var began []string
+	done := map[string]int64{}
+	removed, err := l.Collect(t.Context(), now, 24*time.Hour, func(what string, bytes int64) func(int64) {
+		began = append(began, fmt.Sprintf("%s, %d bytes", what, bytes))
+		return func(n int64) { done[what] += n }
+	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	want(t, "began", strings.Join(began, "; "), fmt.Sprintf("reading what compaction wrote, %d bytes; removing, %d bytes", large.Block.Bytes, bytesOf(removed)))
+	if done["reading what compaction wrote"] != large.Block.Bytes || done["removing"] != bytesOf(removed) {
+		t.Errorf("said to be done: %v", done)
 	}
 	want(t, "removed", names(removed), "blocks: a compaction holds its rows; blocks: another compaction holds what it holds; "+
 		"blocks: of a run that manifests/v1/d-p-1-r1.json supersedes; compactions: another compaction holds what it holds")
@@ -276,7 +285,7 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%s is there: %v, want %v", name, ok, there)
 		}
 	}
-	if again, err := l.Collect(t.Context(), now, 24*time.Hour); err != nil || len(again) != 0 {
+	if again, err := l.Collect(t.Context(), now, 24*time.Hour, nil); err != nil || len(again) != 0 {
 		t.Errorf("a second time: %v, %v", again, err)
 	}
 

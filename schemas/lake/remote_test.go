@@ -125,13 +125,13 @@ func TestCollectorWaitsForSessionsInAStore(t *testing.T) {
 	m := newMemory()
 	l := newRemote(t, m, 1<<20)
 	s := begin(t, l)
-	if _, err := l.Collect(t.Context(), time.Now(), 0); !errors.Is(err, ErrBusy) {
+	if _, err := l.Collect(t.Context(), time.Now(), 0, nil); !errors.Is(err, ErrBusy) {
 		t.Errorf("collected beside a session: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Collect(t.Context(), time.Now(), 0); err != nil {
+	if _, err := l.Collect(t.Context(), time.Now(), 0, nil); err != nil {
 		t.Errorf("collected after it: %v", err)
 	}
 	for name := range m.files {
@@ -148,11 +148,11 @@ func TestLeaseOfTheDeadEndsByItself(t *testing.T) {
 	l := newRemote(t, m, 1<<20)
 	m.files[leaseDir+"/session-dead-7"], m.times[leaseDir+"/session-dead-7"] = nil, m.now
 	m.passes(leaseFor - time.Second)
-	if _, err := l.Collect(t.Context(), time.Now(), 0); !errors.Is(err, ErrBusy) {
+	if _, err := l.Collect(t.Context(), time.Now(), 0, nil); !errors.Is(err, ErrBusy) {
 		t.Errorf("collected beside one that may live: %v", err)
 	}
 	m.passes(2 * time.Second)
-	if _, err := l.Collect(t.Context(), time.Now(), 0); err != nil {
+	if _, err := l.Collect(t.Context(), time.Now(), 0, nil); err != nil {
 		t.Errorf("collected after its time: %v", err)
 	}
 	if _, there := m.files[leaseDir+"/session-dead-7"]; there {
