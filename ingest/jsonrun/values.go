@@ -38,12 +38,15 @@ type Values struct {
 	u    *Upload
 	text map[string]string
 	at   map[string]int64
-	hash map[string][sha256.Size]byte // of values that were left out
+	hash map[string][sha256.Size]byte // of values that were left out, or noDigest
 	used map[string]bool
 	// leftOut are those of hash that were too long to keep, or too many.
 	leftOut map[string]bool
 	size    int
 }
+
+// noDigest stands for a value that does not count for the digest.
+var noDigest [sha256.Size]byte
 
 // ReadValues reads the object that comes next.
 func ReadValues(u *Upload) *Values {
@@ -104,6 +107,17 @@ func (v *Values) Skip(key string) {
 	if v.u.S.CopyTo(h) == nil {
 		v.SetDigest(key, hex.EncodeToString(h.Sum(nil)))
 	}
+}
+
+// SkipText passes by the value that comes next, under a key. It is prompts or answers,
+// which do not count for the digest: a file that somebody took them out of, to publish
+// it, is of the same run.
+func (v *Values) SkipText(key string) {
+	v.u.S.Skip()
+	if _, twice := v.hash[key]; twice {
+		v.Twice = key
+	}
+	v.hash[key] = noDigest
 }
 
 // SetDigest takes in a value that the Format has read itself.
@@ -286,8 +300,12 @@ func (v *Values) Digest() string {
 	keys = slices.AppendSeq(keys, maps.Keys(v.hash))
 	slices.Sort(keys)
 	for _, key := range slices.Compact(keys) {
+		h, ok := v.hash[key]
+		if ok && h == noDigest {
+			continue
+		}
 		d.Text(key)
-		if h, ok := v.hash[key]; ok {
+		if ok {
 			d.Text(string(h[:]))
 			continue
 		}

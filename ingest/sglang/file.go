@@ -82,7 +82,9 @@ func (f *file) stepKey(u *jsonrun.Upload) {
 		}
 	case keyITLs:
 		f.inGaps = r.enter(u, key)
-	case "generated_texts", "cached_tokens_details":
+	case "generated_texts":
+		r.values.SkipText(key)
+	case "cached_tokens_details":
 		r.values.Skip(key)
 	default:
 		r.values.Add(key)

@@ -9,7 +9,7 @@ import (
 
 // ParserVersion names the state of this reader. It changes when the same bytes
 // begin to give other records.
-const ParserVersion = "sglang-1"
+const ParserVersion = "sglang-2"
 
 // Format is what Detect finds.
 const Format = "sglang bench_serving"

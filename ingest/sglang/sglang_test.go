@@ -38,8 +38,8 @@ func TestProducer(t *testing.T) { producer.Test(t) }
 
 func FuzzReader(f *testing.F) { producer.Fuzz(f) }
 
-// TestContentDigest: the digest of a run stays what it is when the file is
-// rewritten, and changes with any value.
+// TestContentDigest: the digest of a run stays what it is when the file is rewritten or
+// published without its answers, and changes with any other value.
 func TestContentDigest(t *testing.T) {
 	digest := func(text []byte) string {
 		t.Helper()
@@ -56,12 +56,19 @@ func TestContentDigest(t *testing.T) {
 	if got := digest(recordtest.File(t, "current/sorted.json")); got != want {
 		t.Errorf("sorted: digest %s, want %s", got, want)
 	}
+	for _, answers := range []string{`one \"two\" three`, `"generated_texts": ["one \"two\" three", "vier"], `} {
+		if !bytes.Contains(text, []byte(answers)) {
+			t.Fatalf("%s is not in the file", answers)
+		}
+		if got := digest(bytes.Replace(text, []byte(answers), nil, 1)); got != want {
+			t.Errorf("without %s: digest %s, want %s", answers, got, want)
+		}
+	}
 	for _, change := range [][2]string{
 		{`"tag": "nightly"`, `"tag": "weekly"`},
 		{`0.06000000025`, `0.060000001`},
 		{`[0.0100000005, 0.0120000015, 0.011], [0.012, 0.01]`, `[0.0100000005, 0.0120000015], [0.011, 0.012, 0.01]`},
 		{`"output_lens": [4, 3]`, `"output_lens": [4, 2]`},
-		{`three`, `four`},
 		{`"mean_ttft_ms": 65.0`, `"mean_ttft_ms": 65.1`},
 	} {
 		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)

@@ -14,7 +14,7 @@ import (
 
 // ParserVersion names the state of this reader. It changes when the same bytes
 // begin to give other records.
-const ParserVersion = "vllm-3"
+const ParserVersion = "vllm-4"
 
 // An Option changes a limit of a Reader.
 type Option func(*limits)
@@ -290,9 +290,8 @@ func (r *Reader) readMember(key string) {
 			r.readErrors()
 		}
 	case isText(key):
-		h := newDigest()
-		r.s.CopyTo(h)
-		u.digests[key] = h.sum()
+		r.s.Skip()
+		u.digests[key] = digest{}
 	default:
 		r.readSetting(key)
 	}

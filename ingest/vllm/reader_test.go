@@ -165,8 +165,8 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestContentDigest: the digest of a run stays what it is when the file is
-// rewritten, and changes with any value.
+// TestContentDigest: the digest of a run stays what it is when the file is rewritten or
+// published without its answers, and changes with any other value.
 func TestContentDigest(t *testing.T) {
 	digestOf := func(text []byte) string {
 		t.Helper()
@@ -192,13 +192,20 @@ func TestContentDigest(t *testing.T) {
 	if got, want := digestOf(indented.Bytes()), digestOf(recordtest.File(t, "rust/detailed.json")); got != want {
 		t.Errorf("indented: digest %s, want %s", got, want)
 	}
+	for _, answers := range []string{`so \"it\" goes`, `"generated_texts": ["so \"it\" goes", "\u00fc", "]}"], `} {
+		if !bytes.Contains(text, []byte(answers)) {
+			t.Fatalf("%s is not in the file", answers)
+		}
+		if got := digestOf(bytes.Replace(text, []byte(answers), nil, 1)); got != want {
+			t.Errorf("without %s: digest %s, want %s", answers, got, want)
+		}
+	}
 	for _, change := range [][2]string{
 		{`"date": "20260126-101500"`, `"date": "20260126-101501"`},
 		{`"output_lens": [3, 2, 1]`, `"output_lens": [3, 2, 2]`},
 		{`0.060000000250000001`, `0.060000001`},
 		{`[0.0100000005, 0.0120000015], [1.5e-05]`, `[0.0100000005], [0.0120000015, 1.5e-05]`},
 		{`353399.701`, `353399.702`},
-		{`so \"it\" goes`, `so \"it\" went`},
 		{`"errors": ["", "", ""]`, `"errors": ["", "x", ""]`},
 		{`"mean_ttft_ms": 60.0`, `"mean_ttft_ms": 60.1`},
 		{`"mean_ttft_ms": 60.0`, `"mean_ttft_ms": 60.0, "new": 1`},
