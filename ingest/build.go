@@ -99,38 +99,47 @@ func (b *runBuilder) closeTokens() (gaps int64, err error) {
 	return b.tokens.Close(b.closed.ID)
 }
 
-// publish puts the blocks of the run into the lake, given its distribution of
-// gaps, which is nil where nothing was measured. Each block is made and synced while
-// the others are: the disk is waited for once.
-func (b *runBuilder) publish(gaps int64, itl *schemas.Cell) ([]lake.Block, lake.RunEntry, error) {
+// publish puts the blocks of the run into the lake. Each block is made and synced while
+// the others are: the disk is waited for once. What is left of the gaps is encoded beside
+// the requests, and then completed says how those of completed requests are distributed;
+// nil where nothing was measured.
+func (b *runBuilder) publish(completed func() (*schemas.Cell, error)) ([]lake.Block, lake.RunEntry, error) {
 	run := b.closed
 	day := "unknown"
 	if start := run.StartedAt(); start.OK {
 		day = start.V.Format("2006-01-02")
 	}
 	var blocks [4]lake.Block
+	var gaps int64
 	var making errgroup.Group
-	if b.tokens != nil {
-		making.Go(func() (err error) {
-			blocks[0], err = publishBlock(b.blob, schemas.TokensTable.Name, day, gaps)
-			return err
-		})
-	}
 	if b.requests.n > 0 {
-		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
-			itl = nil
-		}
 		making.Go(func() (err error) {
 			blocks[1], err = publishTable(b.session, schemas.RequestsTable, day, requestRows(run.ID, &b.requests))
-			return err
-		})
-		making.Go(func() (err error) {
-			blocks[2], err = publishTable(b.session, schemas.CellsTable, day, slices.Values(cells(run.ID, &b.requests, itl)))
 			return err
 		})
 	}
 	making.Go(func() (err error) {
 		blocks[3], err = publishTable(b.session, schemas.RunsTable, day, slices.Values([]*schemas.Run{run}))
+		return err
+	})
+	making.Go(func() (err error) {
+		if gaps, err = b.closeTokens(); err != nil {
+			return err
+		}
+		if b.tokens != nil {
+			making.Go(func() (err error) {
+				blocks[0], err = publishBlock(b.blob, schemas.TokensTable.Name, day, gaps)
+				return err
+			})
+		}
+		itl, err := completed()
+		if err != nil || b.requests.n == 0 {
+			return err
+		}
+		if run.GapKind == schemas.Synthetic { // made up by the tool: kept, and no measurement of ITL
+			itl = nil
+		}
+		blocks[2], err = publishTable(b.session, schemas.CellsTable, day, slices.Values(cells(run.ID, &b.requests, itl)))
 		return err
 	})
 	err := making.Wait()

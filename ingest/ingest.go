@@ -432,15 +432,7 @@ func (r *reading) publish(ctx context.Context) error {
 	own.addMetadata(run.Extra)
 	own.fillAll()
 	used := own.apply(run)
-	gaps, err := r.runs.closeTokens()
-	if err != nil {
-		return err
-	}
-	itl, err := r.completedITL(ctx)
-	if err != nil {
-		return err
-	}
-	blocks, entry, err := r.runs.publish(gaps, itl)
+	blocks, entry, err := r.runs.publish(func() (*schemas.Cell, error) { return r.completedITL(ctx) })
 	if err != nil {
 		return err
 	}
