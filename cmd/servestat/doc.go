@@ -211,7 +211,8 @@ its time.
 The lake is ./lake unless --lake or SERVESTAT_LAKE says otherwise. Ingesting is
 idempotent: twice, in another order, or again after a kill ends in the same
 bytes. A run that comes in several files (a sweep lists each of its runs again in
-summary.json) is one run, and is said to be one that the lake had already.
+summary.json; a result is published once more without its answers) is one run, and is
+said to be one that the lake had already.
 
 Files, folders, globs and - for stdin are taken, compressed with gzip or zstd as
 they may be. An archive (zip, tar, tar.gz, tar.zst; told by content, not by name)
