@@ -14,7 +14,7 @@ var RunsTable = newTable(
 	},
 	field[Run]{Column{1, "run_id", String, "", "identity of the run: digest of its upload and its place in it", true}, func(r *Run) any { return r.ID }},
 	field[Run]{Column{2, "upload_sha256", String, "", "digest of the decompressed upload that the run came in", true}, func(r *Run) any { return r.UploadSHA256 }},
-	field[Run]{Column{3, "content_digest", String, "", "digest of the run's values, independent of key order and white space, and of prompts and answers: equal means uploaded twice", true}, func(r *Run) any { return r.ContentDigest }},
+	field[Run]{Column{3, "content_digest", String, "", "digest of the run's values, independent of key order and white space, and of prompts and answers beside them: equal means uploaded twice", true}, func(r *Run) any { return r.ContentDigest }},
 	field[Run]{Column{4, "source_name", String, "", "the upload's name as it was given", true}, func(r *Run) any { return r.SourceName }},
 	field[Run]{Column{5, "parser_version", String, "", "version of the reader that made this row", true}, func(r *Run) any { return r.ParserVersion }},
 	field[Run]{Column{6, "producer", String, "", "tool that wrote the upload", true}, func(r *Run) any { return r.Producer }},

@@ -12,7 +12,7 @@ import (
 
 // ParserVersion names the state of this reader. It changes when the same bytes
 // begin to give other records.
-const ParserVersion = "guidellm-2"
+const ParserVersion = "guidellm-3"
 
 // An Option changes a limit of a Reader.
 type Option func(*limits)

@@ -161,8 +161,8 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestContentDigest: the digest of a run stays what it is when the file is
-// rewritten, and changes with any value.
+// TestContentDigest: the digest of a run stays what it is when the file is rewritten or
+// published without prompts and answers, and changes with any other value.
 func TestContentDigest(t *testing.T) {
 	digest := func(text []byte) string {
 		t.Helper()
@@ -199,8 +199,16 @@ func TestContentDigest(t *testing.T) {
 	if a, b := digest(recordtest.File(t, "v2/multi_turn.json")), digest(recordtest.File(t, "v2/sorted_keys.json")); a != b {
 		t.Errorf("v2/sorted_keys.json: digest %s, want %s", b, a)
 	}
+	for _, private := range []string{`"request_args": "{}", `, `"output": "abc", `} {
+		if !bytes.Contains(text, []byte(private)) {
+			t.Fatalf("%s is not in the file", private)
+		}
+		if got := digest(bytes.ReplaceAll(text, []byte(private), nil)); got != want {
+			t.Errorf("without %s: digest %s, want %s", private, got, want)
+		}
+	}
 	for _, change := range [][2]string{
-		{`"streams": 2`, `"streams": 3`}, {`"output": "abc"`, `"output": "abd"`}, {`"measure_end_time": 1790000001.0`, `"measure_end_time": 1790000001.5`},
+		{`"streams": 2`, `"streams": 3`}, {`"measure_end_time": 1790000001.0`, `"measure_end_time": 1790000001.5`},
 		{`"token_iterations": 7`, `"token_iterations": 6`}, {`503 Service`, `504 Service`}, {`"mean": 0.1`, `"mean": 0.2`},
 	} {
 		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)

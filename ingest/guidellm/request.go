@@ -166,6 +166,8 @@ func (r *reading) member(key string) {
 		r.time(&q.last, key)
 	case "error":
 		r.error(key)
+	case "prompt", "request_args", "output", "reasoning_output", "tool_calls":
+		r.s.Skip() // does not count for the digest: a report without them is of the same run
 	case "response_id":
 		r.responseID = true
 		r.sum.AddNext(r.s, key)
