@@ -65,6 +65,8 @@ type report struct {
 	flat *leaves.Leaves
 	sum  jsonscan.Bag // not part of any run: see contentDigest
 	keys map[string]bool
+	// first is the number of its first benchmark in the file.
+	first int
 }
 
 // A state says what step does next.
@@ -150,7 +152,7 @@ func (r *Reader) stepReport() {
 	switch {
 	case kind == jsonscan.Object:
 		r.s.Object()
-		r.shared = &report{flat: newLeaves(), keys: map[string]bool{}}
+		r.shared = &report{flat: newLeaves(), keys: map[string]bool{}, first: r.index}
 		r.state = inReport
 	case r.s.Skip() == nil:
 		r.reject(at, "found %s, expected the object of a report", kind).Fatal = true
@@ -172,8 +174,13 @@ func (r *Reader) stepKey() {
 	at := r.s.Offset()
 	switch {
 	case r.shared.keys[key]:
-		r.reject(at, "key %q comes twice in one object", key).Fatal = true
+		twice := r.reject(at, "key %q comes twice in one object", key)
 		r.s.Skip()
+		if r.index == r.shared.first { // what the benchmarks share cannot be told, and so none of them is read
+			twice.Fatal = true
+			r.index++
+			r.state = atEnd
+		}
 		return
 	case key == "benchmarks" && r.s.Peek() == jsonscan.Array:
 		r.s.Array()

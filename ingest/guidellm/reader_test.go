@@ -46,6 +46,8 @@ var cases = []struct {
 	{"hostile/not_a_benchmark.json", true, "two elements that are no benchmarks, and one that is"},
 	{"hostile/other_tool.json", false, "many tools write a benchmarks.json"},
 	{"hostile/twice.json", true, "a key that comes twice: Python would take the last, we take none"},
+	{"hostile/twice_before.json", true, "what the benchmarks share comes twice: none of them is read"},
+	{"hostile/twice_behind.json", true, "the same behind the benchmarks, of which it says nothing any more"},
 	{"hostile/crlf.json", true, "lines that end as on Windows"},
 }
 
